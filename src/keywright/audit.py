@@ -1,0 +1,71 @@
+"""Who did what. An event is written in the same transaction as the change it tells of, or neither is.
+
+Events never carry a key or a digest, only ids, names and what changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from keywright.values import Value
+
+
+class Action(StrEnum):
+    """Everything that leaves a trace."""
+
+    ACCOUNT_CREATE = "account.create"
+    KEY_CREATE = "key.create"
+    KEY_CREATE_MANY = "key.create_many"
+    KEY_UPDATE = "key.update"
+    KEY_ROTATE = "key.rotate"
+    KEY_DELETE = "key.delete"
+
+
+class ActorKind(StrEnum):
+    """What kind of actor manages."""
+
+    KEY = "key"
+    COMMAND_LINE = "command_line"
+    LIBRARY = "library"
+    SYSTEM = "system"
+
+
+class Actor(Value, frozen=True, gc=False):
+    """Whoever manages.
+
+    Attributes:
+        kind: a key, or somebody on the machine itself (who could as well edit the database, and is not restricted).
+        id: the key's id; the user's name on the machine; empty for the system.
+        account_id: the account that a key belongs to; empty for the others.
+        address: where the request came from, if it came over a network.
+        request_id: the request, if there was one.
+    """
+
+    kind: ActorKind
+    id: str = ""
+    account_id: str = ""
+    address: str = ""
+    request_id: str = ""
+
+
+SYSTEM = Actor(ActorKind.SYSTEM)
+
+
+class AuditEvent(Value, frozen=True, gc=False):
+    """One line of the audit log.
+
+    Attributes:
+        at: Unix seconds.
+        account_id: the account it happened in.
+        target: the id of what it happened to.
+        details: what changed; plain JSON data.
+    """
+
+    at: float
+    actor: Actor
+    account_id: str
+    action: Action
+    target: str
+    details: Mapping[str, Any]

@@ -1,0 +1,150 @@
+"""Settings → objects. The only file that names an implementation."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from keywright import settings as settings_module
+from keywright.cache import RecordCache
+from keywright.clock import Clock, SystemClock
+from keywright.digest import Digester
+from keywright.errors import Misconfigured
+from keywright.key import KeyFormats
+from keywright.limits.shared import SharedLimiter
+from keywright.manage.manager import Manager
+from keywright.master import MasterSecret, create_master_secret, parse_master_secret, read_master_secret
+from keywright.outcome import Outcome
+from keywright.record import ANY_REQUEST, LimitPolicy, Request
+from keywright.settings import Settings
+from keywright.stores.sqlite import SqliteStore, SqliteUsageStore
+from keywright.usage import UsageRecorder
+from keywright.verify import Verifier
+
+MASTER_SECRET_FILE = "master.secret"  # noqa: S105 - a file's name
+LIMITS_FILE = "limits.table"
+
+
+class Keywright:
+    """Everything wired together, over one data directory that any number of processes may share.
+
+    Use as a context manager, or call `close`: it writes the usage that is still in memory.
+
+    Attributes:
+        verifier: the hot path.
+        manager: create, rotate, change, delete, list.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        _prepare_directory(settings.data_dir)
+        secret = _master_secret(settings)
+        self.formats = KeyFormats(settings.ordered_formats(), secret.derive("key tag").values())
+        self.policy = LimitPolicy(settings.default_limit, settings.key_formats)
+        digester = Digester(secret.derive("key digest"))
+        self.store = SqliteStore(settings.data_dir)
+        self.store.settle_secret(secret.fingerprint())
+        self.usage_store = SqliteUsageStore(settings.data_dir)
+        self.limiter = SharedLimiter(settings.data_dir / LIMITS_FILE, self.clock)
+        self.cache = RecordCache(self.store, settings.cache_max_keys)
+        self.usage = UsageRecorder(self.usage_store, self.clock)
+        self.verifier = Verifier(
+            formats=self.formats,
+            digester=digester,
+            policy=self.policy,
+            store=self.store,
+            cache=self.cache,
+            limiter=self.limiter,
+            usage=self.usage,
+            clock=self.clock,
+        )
+        self.manager = Manager(
+            store=self.store,
+            usage_store=self.usage_store,
+            formats=self.formats,
+            digester=digester,
+            policy=self.policy,
+            clock=self.clock,
+        )
+        self._closed = False
+        _forked_with.add(self)
+
+    @classmethod
+    def open(cls, data_dir: str | Path | None = None, *, clock: Clock | None = None, **settings: Any) -> Keywright:
+        """Open a data directory, making it if need be; other settings by name, as `keywright.settings` lists them.
+
+        Raises:
+            Misconfigured: a setting, the master secret or the database cannot be used; the message says what to do.
+            Unavailable: the database cannot be opened now.
+        """
+        flags = {**settings, "data_dir": str(data_dir) if data_dir is not None else None}
+        opened = cls(settings_module.load(flags), clock)
+        opened.usage.start()
+        return opened
+
+    def verify(self, key: str, request: Request = ANY_REQUEST) -> Outcome:
+        """See `Verifier.verify`."""
+        return self.verifier.verify(key, request)
+
+    def close(self) -> None:
+        """Write what is still in memory, then close everything. A second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        _forked_with.discard(self)
+        try:
+            self.usage.close()
+        finally:
+            self.limiter.close()
+            self.usage_store.close()
+            self.store.close()
+
+    def __enter__(self) -> Keywright:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def after_fork(self) -> None:
+        """In a forked child: keep nothing that only the parent can keep true. Called by the interpreter."""
+        self.store.after_fork()
+        self.usage_store.after_fork()
+        self.limiter.after_fork()
+        self.cache.after_fork()
+        self.usage.after_fork()
+        self.verifier.after_fork()
+
+
+_forked_with: weakref.WeakSet[Keywright] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for opened in list(_forked_with):
+        opened.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _prepare_directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"The data directory {path} cannot be made: {error.strerror}.") from error
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise Misconfigured(f"The data directory {path} cannot be read and written by this user.")
+
+
+def _master_secret(settings: Settings) -> MasterSecret:
+    if settings.master_secret is not None:
+        return parse_master_secret(settings.master_secret, "the setting master_secret")
+    if settings.master_secret_file is not None:
+        return read_master_secret(settings.master_secret_file)
+    path = settings.data_dir / MASTER_SECRET_FILE
+    return read_master_secret(path) if path.exists() else create_master_secret(path)

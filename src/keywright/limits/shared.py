@@ -1,0 +1,172 @@
+"""Counters that all processes of one machine share: a memory-mapped table beside the database.
+
+Each key owns one entry of 64 bytes, found by its slot number, so there is no hash table to share and nothing that a
+stranger could fill. A decision locks that entry's byte range in the kernel (2 to 3 µs), which releases it when the
+process dies, whatever it was doing. Counters survive ``kill -9`` and a restart; after a power cut the last seconds'
+counts may be lost, which can admit again what they had admitted.
+
+Why a kill cannot admit too much: what is spent is written before the request is admitted, and each number is written
+whole. A process that dies between two of a key's windows leaves one charged for a request that was never answered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import mmap
+import os
+import secrets
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from keywright.clock import Clock
+from keywright.errors import Misconfigured, Unavailable
+from keywright.limits.base import MAX_LIMITS_PER_KEY, Decision, Limit
+from keywright.limits.local import peeked
+from keywright.limits.window import CLOSED, Cell, decide
+
+MAGIC = b"keywright limits 1\n"
+HEADER_BYTES = 4096
+_CELL = struct.Struct("=dII")  # opened_at, spent, window_seconds (0: the cell is free)
+ENTRY_BYTES = _CELL.size * MAX_LIMITS_PER_KEY
+#: Entries whose room on disk is reserved together. Writing to a hole of a mapped file on a full disk kills the process
+#: with SIGBUS; reserving first turns that into an error that can be answered.
+CHUNK_BYTES = ENTRY_BYTES * 4096
+#: How long a decision waits for another process that holds the same key's entry (it may be stopped in a debugger).
+LOCK_WAIT_SECONDS = 0.25
+_LOCK_POLL_SECONDS = 0.000_05
+_FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux: type, whence, start, length, pid
+_STRIPES = 64
+
+
+class SharedLimiter:
+    """A `Limiter` over one file, shared by all processes that open the same path.
+
+    Raises:
+        Misconfigured: the file is not a table of counters.
+        Unavailable: it cannot be made or opened.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._growing = threading.Lock()
+        # Open-file-description locks do not see the threads of their own process.
+        self._threads = tuple(threading.Lock() for _ in range(_STRIPES))
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            if not self._path.exists():
+                _create_table(self._path)
+            # Never closed while the process serves, and opened by nobody else in it.
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+            self._map = mmap.mmap(self._descriptor, os.fstat(self._descriptor).st_size)
+        except OSError as error:
+            raise Unavailable(f"The limits file {self._path} cannot be opened: {error.strerror}.") from error
+        if self._map[: len(MAGIC)] != MAGIC:
+            raise Misconfigured(f"{self._path} is not a limits file of this version. Move it away and start again.")
+        self._reserved: set[int] = set()
+
+    def after_fork(self) -> None:
+        """In a forked child: open the table anew. Parent and child would otherwise share one file description, and
+        with it every lock, and both would spend the same permit."""
+        self._threads = tuple(threading.Lock() for _ in range(_STRIPES))
+        self._growing = threading.Lock()
+        self._open()
+
+    def take(self, slot: int, limits: tuple[Limit, ...], cost: int, now: float) -> Decision:
+        """See `Limiter.take`."""
+        offset = self._entry(slot)
+        with self._threads[slot % _STRIPES], self._locked(offset):
+            places, cells = self._read(offset, limits)
+            decision, spent = decide(cells, limits, cost, now)
+            if decision.admitted:
+                for place, (opened_at, used), limit in zip(places, spent, limits, strict=True):
+                    _CELL.pack_into(self._map, place, opened_at, used, limit.window_seconds)
+            return decision
+
+    def peek(self, slot: int, limits: tuple[Limit, ...], now: float) -> Decision:
+        """See `Limiter.peek`."""
+        offset = self._entry(slot)
+        with self._threads[slot % _STRIPES], self._locked(offset):
+            _, cells = self._read(offset, limits)
+        return peeked(cells, limits, now)
+
+    def close(self) -> None:
+        """Unmap the table and close the file; the counters stay in it."""
+        self._map.close()
+        os.close(self._descriptor)
+
+    def _read(self, offset: int, limits: tuple[Limit, ...]) -> tuple[list[int], list[Cell]]:
+        """Where each limit's cell is, and what it holds. A limit without a cell gets one that no limit here uses."""
+        stored: dict[int, tuple[int, Cell]] = {}
+        free = []
+        wanted = {limit.window_seconds for limit in limits}
+        for place in range(offset, offset + ENTRY_BYTES, _CELL.size):
+            opened_at, used, window_seconds = _CELL.unpack_from(self._map, place)
+            if window_seconds in wanted:
+                stored[window_seconds] = (place, (opened_at, used))
+            else:
+                free.append(place)
+        found = [stored.get(limit.window_seconds) or (free.pop(), CLOSED) for limit in limits]
+        return [place for place, _ in found], [cell for _, cell in found]
+
+    def _entry(self, slot: int) -> int:
+        offset = HEADER_BYTES + slot * ENTRY_BYTES
+        if offset // CHUNK_BYTES not in self._reserved:
+            with self._growing:
+                self._reserve(offset // CHUNK_BYTES)
+        return offset
+
+    def _reserve(self, chunk: int) -> None:
+        # Header and chunks are whole numbers of entries, so that no entry lies across two chunks.
+        end = (chunk + 1) * CHUNK_BYTES
+        try:
+            os.posix_fallocate(self._descriptor, chunk * CHUNK_BYTES, CHUNK_BYTES)
+            if len(self._map) < end:
+                # Another thread may be reading through the old map: it stays valid until the last reader lets go.
+                self._map = mmap.mmap(self._descriptor, max(end, os.fstat(self._descriptor).st_size))
+        except OSError as error:
+            raise Unavailable(f"No room for the counters in {self._path}: {error.strerror}.", 5) from error
+        self._reserved.add(chunk)
+
+    @contextlib.contextmanager
+    def _locked(self, offset: int) -> Iterator[None]:
+        self._lock(offset)
+        try:
+            yield
+        finally:
+            fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, 0, offset, ENTRY_BYTES, 0))
+
+    def _lock(self, offset: int) -> None:
+        wanted = _FLOCK.pack(fcntl.F_WRLCK, 0, offset, ENTRY_BYTES, 0)
+        waited = 0.0
+        while True:
+            try:
+                fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, wanted)
+            except BlockingIOError as error:
+                if waited >= LOCK_WAIT_SECONDS:
+                    raise Unavailable("Another process holds this key's counters and does not move.") from error
+                self._clock.pause(_LOCK_POLL_SECONDS)
+                waited += _LOCK_POLL_SECONDS
+            except OSError as error:
+                raise Unavailable(f"The counters cannot be locked: {error.strerror}.") from error
+            else:
+                return
+
+
+def _create_table(path: Path) -> None:
+    """Make the file full-size under another name and link it into place: nobody ever sees half a header."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, CHUNK_BYTES)
+        os.pwrite(descriptor, MAGIC, 0)
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        os.close(descriptor)
+        draft.unlink()

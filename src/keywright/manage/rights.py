@@ -1,0 +1,118 @@
+"""What an actor may do and give: a key never makes, or becomes, more than the key that made it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keywright.audit import Actor, ActorKind
+from keywright.errors import CallerRefused, Forbidden, InvalidValue
+from keywright.limits.base import Limit, all_within
+from keywright.record import (
+    NEVER,
+    KeyRow,
+    LimitPolicy,
+    Request,
+    life_refusal,
+    missing_scopes,
+    parse_network,
+    place_refusal,
+    record_of,
+)
+from keywright.stores.base import Snapshot
+from keywright.values import Value
+
+
+class Rights(Value, frozen=True, gc=False):
+    """The most that an actor may give to a key.
+
+    Attributes:
+        row: the key that acts; None for somebody on the machine itself, who is not restricted.
+        limits: the limits in force for that key; empty for none.
+    """
+
+    row: KeyRow | None = None
+    limits: tuple[Limit, ...] = ()
+
+
+UNRESTRICTED = Rights()
+
+
+def authorise(reads: Snapshot, actor: Actor, scope: str, policy: LimitPolicy, now: float) -> Rights:
+    """The actor's rights, read inside the transaction that will use them, never from memory.
+
+    Raises:
+        CallerRefused: the actor's key was deleted, disabled or has expired since it was presented.
+        Forbidden: it lacks ``scope``, or may not be used from where the request came.
+    """
+    if actor.kind is not ActorKind.KEY:
+        return UNRESTRICTED
+    row = reads.caller(actor.id)
+    if row is None or row.account_id != actor.account_id:
+        raise CallerRefused("The calling key is gone.")
+    record = record_of(row, policy)
+    if life_refusal(record, now) is not None:
+        raise CallerRefused("The calling key is no longer active.")
+    if place_refusal(record, Request(address=actor.address)) is not None:
+        raise Forbidden("This key may not be used from this address.")
+    if missing_scopes(row.scopes, (scope,)):
+        raise Forbidden(f"This key lacks the scope {scope}.", scope)
+    return Rights(row, record.limits)
+
+
+def inherit(rights: Rights, given: dict[str, Any], default_format: str) -> dict[str, Any]:
+    """All values of a new key: what ``given`` leaves out is the maker's own."""
+    if rights.row is None:
+        own = {"format": default_format, "environment": "live", "scopes": ("*",), "expires_at": NEVER}
+        return {**own, "networks": (), "limits": None, **given}
+    own = {name: getattr(rights.row, name) for name in ("format", "environment", "scopes", "expires_at", "networks")}
+    values = {**own, "limits": rights.row.limits, **given}
+    if values["limits"] is None and values["format"] != rights.row.format:
+        # Another format may have a wider default: what is inherited is what the maker has, not what it is called.
+        values["limits"] = tuple(str(limit) for limit in rights.limits)
+    return values
+
+
+def require_within(rights: Rights, values: dict[str, Any], policy: LimitPolicy, key_format: str) -> None:
+    """Refuse whatever in ``values`` goes beyond the actor's own.
+
+    Raises:
+        InvalidValue: names the member.
+    """
+    mine = rights.row
+    if mine is None:
+        return
+    if values.get("environment") == "live" and mine.environment != "live":
+        raise InvalidValue("A test key cannot make a live key.", "environment")
+    if "scopes" in values and (beyond := missing_scopes(mine.scopes, values["scopes"])):
+        raise InvalidValue(f"scopes: the calling key does not have {', '.join(beyond)}.", "scopes")
+    if values.get("expires_at", 0) > mine.expires_at:
+        raise InvalidValue("expires_at must not be after the calling key's own.", "expires_at")
+    if "networks" in values and not _networks_within(values["networks"], mine.networks):
+        raise InvalidValue("networks must lie within the calling key's own.", "networks")
+    if "limits" in values and not all_within(policy.limits(key_format, values["limits"]), rights.limits):
+        own = ", ".join(map(str, rights.limits))
+        raise InvalidValue(f"rate_limit must not allow more than the calling key's own ({own}).", "rate_limit")
+
+
+def require_rights_over(rights: Rights, row: KeyRow, policy: LimitPolicy) -> None:
+    """Refuse to hand out the rights of ``row`` to an actor who has fewer.
+
+    Raises:
+        Forbidden: the key can do something that the actor's cannot.
+    """
+    values = {name: getattr(row, name) for name in ("environment", "scopes", "expires_at", "networks", "limits")}
+    try:
+        require_within(rights, values, policy, row.format)
+    except InvalidValue as error:
+        raise Forbidden("The calling key has fewer rights than this one, so it cannot have its successor.") from error
+
+
+def _networks_within(child: tuple[str, ...], parent: tuple[str, ...]) -> bool:
+    if not parent:
+        return True
+    outer = [parse_network(text) for text in parent]
+    inner = [parse_network(text) for text in child]
+    return bool(inner) and all(
+        any(each.version == other.version and each.subnet_of(other) for other in outer)  # type: ignore[arg-type]
+        for each in inner
+    )

@@ -1,0 +1,213 @@
+"""What we know about a key, and the rules that follow from it.
+
+A `KeyRow` is all that is stored of a key, for management. A `Record` is the part that a verification needs, with
+everything that can be worked out beforehand worked out; it is what a process keeps in memory.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import math
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from keywright.key import KeyFormat
+from keywright.limits.base import Limit, parse_limits
+from keywright.outcome import Reason
+from keywright.values import Value
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+FULL_ACCESS = "*"
+OPERATOR_SCOPE = "operator"
+NEVER = math.inf
+
+
+class KeyStatus(StrEnum):
+    """The state of a key that exists. A deleted key has none."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    EXPIRED = "expired"
+    ROTATING = "rotating"
+
+
+class KeyRow(Value, frozen=True, gc=False):
+    """All that is stored of a key. Never the key itself.
+
+    Attributes:
+        slot: its number; given once, never again. Orders keys by age, and finds their counters.
+        scopes: sorted; ``("*",)`` is full access.
+        expires_at: Unix seconds, `NEVER` if it does not expire.
+        limits: as written; None for the limit of its format or of the installation, empty for no limit.
+        networks: CIDR blocks it may be used from; empty for anywhere.
+        successor_id: the key that replaces it, while it is being rotated.
+    """
+
+    slot: int
+    id: str
+    account_id: str
+    name: str
+    format: str
+    environment: str
+    prefix: str
+    hint: str
+    digest: bytes
+    digest_version: int
+    scopes: tuple[str, ...]
+    expires_at: float
+    disabled: bool
+    limits: tuple[str, ...] | None
+    networks: tuple[str, ...]
+    metadata: str
+    created_at: float
+    successor_id: str | None = None
+
+    def status(self, now: float) -> KeyStatus:
+        """The state at ``now``."""
+        if self.disabled:
+            return KeyStatus.DISABLED
+        if self.expires_at <= now:
+            return KeyStatus.EXPIRED
+        return KeyStatus.ROTATING if self.successor_id else KeyStatus.ACTIVE
+
+    @property
+    def metadata_object(self) -> dict[str, Any]:
+        """The caller's own data, as it was given."""
+        loaded: dict[str, Any] = json.loads(self.metadata)
+        return loaded
+
+
+class Record(Value, frozen=True, gc=False):
+    """What a verification needs to know of a key.
+
+    Attributes:
+        guarded: whether any rule besides expiry can refuse it; lets the hot path skip them all at once.
+    """
+
+    key_id: str
+    account_id: str
+    slot: int
+    name: str
+    environment: str
+    scopes: frozenset[str]
+    expires_at: float
+    disabled: bool
+    limits: tuple[Limit, ...]
+    networks: tuple[Network, ...]
+    guarded: bool
+
+
+class Request(Value, frozen=True, gc=False):
+    """What a verification needs to know of a request besides the key.
+
+    Attributes:
+        scopes: all that the key must have.
+        address: the client's address, as text; empty where it is not known. A key that is bound to networks is
+            refused then.
+        environment: the environment that the key must be of; empty for any.
+        cost: what the request takes from the key's limits; at least 1.
+        user_agent: what the client says it is; shown to people, believed by nobody.
+    """
+
+    scopes: tuple[str, ...] = ()
+    address: str = ""
+    environment: str = ""
+    cost: int = 1
+    user_agent: str = ""
+
+
+#: A request that asks for nothing but a good key.
+ANY_REQUEST = Request()
+
+
+class LimitPolicy:
+    """Which limits a key has that names none itself: those of its format, else those of the installation."""
+
+    def __init__(self, default: tuple[str, ...], formats: Iterable[KeyFormat]) -> None:
+        self.default = parse_limits(default)
+        self._by_format = {each.name: parse_limits((each.rate_limit,)) for each in formats if each.rate_limit}
+
+    def limits(self, key_format: str, own: tuple[str, ...] | None) -> tuple[Limit, ...]:
+        """The limits in force for a key of that format that names ``own``."""
+        if own is not None:
+            return parse_limits(own)
+        return self._by_format.get(key_format, self.default)
+
+
+def record_of(row: KeyRow, policy: LimitPolicy) -> Record:
+    """The part of a row that a verification needs. Equal scopes, limits and networks are shared between records."""
+    networks = _networks(row.networks)
+    return Record(
+        key_id=row.id,
+        account_id=row.account_id,
+        slot=row.slot,
+        name=row.name,
+        environment=row.environment,
+        scopes=_scopes(row.scopes),
+        expires_at=row.expires_at,
+        disabled=row.disabled,
+        limits=policy.limits(row.format, row.limits),
+        networks=networks,
+        guarded=row.disabled or bool(networks),
+    )
+
+
+def life_refusal(record: Record, now: float) -> Reason | None:
+    """Why the key is not good at all, whoever asks for what."""
+    if record.disabled:
+        return Reason.DISABLED
+    if record.expires_at <= now:
+        return Reason.EXPIRED
+    return None
+
+
+def place_refusal(record: Record, request: Request) -> Reason | None:
+    """Why a good key may not be used from there or for that environment."""
+    if request.environment and request.environment != record.environment:
+        return Reason.ENVIRONMENT
+    if record.networks and not _inside(request.address, record.networks):
+        return Reason.NETWORK
+    return None
+
+
+def missing_scopes(held: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
+    """Which of ``wanted`` is not covered by ``held``. Full access covers everything but `OPERATOR_SCOPE`."""
+    held = frozenset(held)
+    if FULL_ACCESS in held:
+        held = held | (frozenset(wanted) - {OPERATOR_SCOPE})
+    return tuple(scope for scope in wanted if scope not in held)
+
+
+def parse_network(text: str) -> Network:
+    """A CIDR block or a single address. ValueError for anything else, also for a block with host bits set."""
+    return ipaddress.ip_network(text)
+
+
+def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address, an IPv4 one in IPv6 clothes as IPv4; None if ``text`` is not an address."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _inside(text: str, networks: tuple[Network, ...]) -> bool:
+    address = parse_address(text)
+    return address is not None and any(address in network for network in networks)
+
+
+@lru_cache(maxsize=4096)
+def _scopes(scopes: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(scopes)
+
+
+@lru_cache(maxsize=4096)
+def _networks(networks: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(parse_network(text) for text in networks)
+
+

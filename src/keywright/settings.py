@@ -1,0 +1,281 @@
+"""All settings, as one table. A value comes from a flag, else the environment, else the file, else the default."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from keywright.errors import Misconfigured
+from keywright.key import BUILT_IN_FORMATS, KeyFormat
+from keywright.limits.base import parse_limits
+from keywright.record import Network, parse_network
+
+SETTINGS_FILE = "keywright.toml"
+ENVIRONMENT_PREFIX = "KEYWRIGHT_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table.
+
+    Attributes:
+        kind: what a value looks like, for people.
+        default: as it would be written in the file; None for "not set".
+        parse: makes the value from what a file or an environment variable holds. ValueError says what is wrong.
+    """
+
+    name: str
+    kind: str
+    default: Any
+    sentence: str
+    parse: Callable[[Any], Any]
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return ENVIRONMENT_PREFIX + self.name.upper()
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("must be text")
+    return value.strip()
+
+
+def _whole(least: int, most: int) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        try:
+            number = int(value) if isinstance(value, str) else value
+        except ValueError:
+            number = None
+        if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return number
+
+    return parse
+
+
+def _path(value: Any) -> Path:
+    return Path(_text(value)).expanduser().absolute()
+
+
+def _limits(value: Any) -> tuple[str, ...]:
+    if value == "none":
+        return ()
+    texts = tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else tuple(value)
+    parse_limits(texts)
+    return texts
+
+
+def _level(value: Any) -> str:
+    if str(value).lower() not in ("debug", "info", "warning", "error"):
+        raise ValueError("must be debug, info, warning or error")
+    return str(value).lower()
+
+
+def _networks(value: Any) -> tuple[Network, ...]:
+    texts = filter(None, (part.strip() for part in value.split(","))) if isinstance(value, str) else value
+    return tuple(parse_network(text) for text in texts)
+
+
+def _structured(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _formats(value: Any) -> tuple[KeyFormat, ...]:
+    own = tuple(_format(each) for each in _structured(value))
+    names = {each.name for each in own}
+    return (*(each for each in BUILT_IN_FORMATS if each.name not in names), *own)
+
+
+def _format(value: Any) -> KeyFormat:
+    try:
+        made = KeyFormat(**value)
+    except TypeError as error:
+        raise ValueError(f"a key format is a table with name and prefix; {error}") from error
+    if made.rate_limit is not None:
+        parse_limits((made.rate_limit,))
+    return made
+
+
+def _surfaces(value: Any) -> dict[str, str]:
+    surfaces = _structured(value)
+    if not isinstance(surfaces, dict):
+        raise ValueError("must be a table of path = prefix")
+    for path, prefix in surfaces.items():
+        if not re.fullmatch(r"/[\w./-]*", path) or not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", str(prefix)):
+            raise ValueError(f"{path!r} = {prefix!r} is not a path and a prefix")
+    return {path.rstrip("/"): prefix for path, prefix in surfaces.items()}
+
+
+TABLE: tuple[Setting, ...] = (
+    Setting("host", "address", "127.0.0.1", "Address to listen on.", _text),
+    Setting("port", "number", 8460, "Port to listen on.", _whole(1, 65535)),
+    Setting("data_dir", "path", "data", "Directory of the database, the counters and the master secret.", _path),
+    Setting("workers", "number", 1, "How many processes serve.", _whole(1, 64)),
+    Setting("tls_cert", "path", None, "Certificate chain (PEM); with tls_key, serves https.", _path),
+    Setting("tls_key", "path", None, "Private key of tls_cert (PEM).", _path),
+    Setting(
+        "master_secret",
+        "text",
+        None,
+        "The master secret itself, one `version:hex` a line; prefer a file.",
+        _text,
+    ),
+    Setting(
+        "master_secret_file",
+        "path",
+        None,
+        "File of the master secret; default: master.secret in data_dir, made at first start.",
+        _path,
+    ),
+    Setting(
+        "default_limit",
+        "limit",
+        "100/15m",
+        "Limit of keys that name none, such as 100/15m; several with commas; none for no limit.",
+        _limits,
+    ),
+    Setting("default_format", "name", "lwa", "Key format of keys that name none.", _text),
+    Setting(
+        "key_formats",
+        "tables",
+        [],
+        "Key formats besides lwa and ss: name, prefix, environments, tail_characters, checksum, rate_limit.",
+        _formats,
+    ),
+    Setting(
+        "surfaces",
+        "table",
+        {"/v1": "lwa.", "/api/campaigns": "ss_"},
+        "Which prefix a refusal speaks of, by path; elsewhere the default format's.",
+        _surfaces,
+    ),
+    Setting(
+        "trusted_proxies",
+        "networks",
+        [],
+        "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas.",
+        _networks,
+    ),
+    Setting(
+        "cache_max_keys",
+        "number",
+        1_000_000,
+        "How many keys a process remembers, at up to 500 bytes each.",
+        _whole(1, 100_000_000),
+    ),
+    Setting("log_level", "level", "info", "debug, info, warning or error.", _level),
+    Setting(
+        "support_contact",
+        "text",
+        None,
+        "Whom callers may ask for help: an address or URL, shown on /help and in the API document.",
+        _text,
+    ),
+)
+BY_NAME = {setting.name: setting for setting in TABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The values in force. ``origins`` tells where each came from: flag, environment, file or default."""
+
+    host: str
+    port: int
+    data_dir: Path
+    workers: int
+    tls_cert: Path | None
+    tls_key: Path | None
+    master_secret: str | None = field(repr=False)
+    master_secret_file: Path | None
+    default_limit: tuple[str, ...]
+    default_format: str
+    key_formats: tuple[KeyFormat, ...]
+    surfaces: dict[str, str]
+    trusted_proxies: tuple[Network, ...]
+    cache_max_keys: int
+    log_level: str
+    support_contact: str | None
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    def ordered_formats(self) -> Iterable[KeyFormat]:
+        """The key formats, the default one first."""
+        return sorted(self.key_formats, key=lambda each: each.name != self.default_format)
+
+    def surface_prefix(self, path: str) -> str:
+        """The prefix that a refusal on ``path`` speaks of: that of the longest matching surface."""
+        matches = [each for each in self.surfaces if path == each or path.startswith(each + "/")]
+        if matches:
+            return self.surfaces[max(matches, key=len)]
+        return next(iter(self.ordered_formats())).prefix
+
+
+def load(flags: Mapping[str, Any] | None = None, *, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings in force.
+
+    Args:
+        flags: values given on the command line or by the embedding program; None means "not given".
+        environment: instead of the process's.
+
+    Raises:
+        Misconfigured: an unknown name, or a value that cannot be used; says which and where it came from.
+    """
+    environment = os.environ if environment is None else environment
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    file = Path(environment.get("KEYWRIGHT_CONFIG", SETTINGS_FILE))
+    written = _read_file(file, required="KEYWRIGHT_CONFIG" in environment)
+    for unknown in (given.keys() | written.keys()) - BY_NAME.keys():
+        raise Misconfigured(f"There is no setting {unknown!r}. The settings are: {', '.join(sorted(BY_NAME))}.")
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for setting in TABLE:
+        raw, origins[setting.name] = _choose(setting, given, environment, written, file)
+        values[setting.name] = _parse(setting, raw, origins[setting.name])
+    return _checked(Settings(**values, origins=origins))
+
+
+def _choose(
+    setting: Setting, given: Mapping[str, Any], environment: Mapping[str, str], written: Mapping[str, Any], file: Path
+) -> tuple[Any, str]:
+    if setting.name in given:
+        return given[setting.name], "flag"
+    if environment.get(setting.variable):
+        return environment[setting.variable], setting.variable
+    if setting.name in written:
+        return written[setting.name], str(file)
+    return setting.default, "default"
+
+
+def _parse(setting: Setting, raw: Any, origin: str) -> Any:
+    if raw is None:
+        return None
+    try:
+        return setting.parse(raw)
+    except (ValueError, TypeError, KeyError) as error:
+        raise Misconfigured(f"{setting.name} ({origin}): {error}.") from error
+
+
+def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        if required:
+            raise Misconfigured(f"The settings file {path} does not exist.") from error
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Misconfigured(f"The settings file {path} cannot be read: {error}.") from error
+
+
+def _checked(settings: Settings) -> Settings:
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise Misconfigured("tls_cert and tls_key are given together or not at all.")
+    if settings.default_format not in {each.name for each in settings.key_formats}:
+        raise Misconfigured(f"default_format: there is no key format {settings.default_format!r}.")
+    return settings

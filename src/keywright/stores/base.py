@@ -1,0 +1,237 @@
+"""What every store promises, method by method.
+
+Every method raises `keywright.errors.Unavailable` when the database cannot answer (locked, full, gone), and then
+nothing was changed. No method knows of accounts' rights or of keys' rules: that is the business of `manage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from keywright.audit import AuditEvent
+from keywright.digest import Digest
+from keywright.record import KeyRow
+from keywright.values import Value
+
+#: A change that concerns every key: whoever reads it forgets all records.
+EVERY_KEY = "*"
+
+
+class Account(Value, frozen=True, gc=False):
+    """The tenant that owns keys. ``operator`` marks the one that runs the installation."""
+
+    id: str
+    name: str
+    operator: bool
+    created_at: float
+
+
+class Found(Value, frozen=True, gc=False):
+    """What a look-up by digest found: a row, or the tombstone of a deleted key, or neither."""
+
+    row: KeyRow | None = None
+    deleted: bool = False
+
+
+class Changes(Value, frozen=True, gc=False):
+    """What happened since a version.
+
+    Attributes:
+        version: the newest version there is.
+        key_ids: the keys that changed; None where that is not known any more, and everything must be forgotten.
+    """
+
+    version: int
+    key_ids: tuple[str, ...] | None
+
+
+class Snapshot(Protocol):
+    """Reads that all see the same committed state."""
+
+    def account(self, account_id: str) -> Account | None:
+        """The account with that id."""
+        ...
+
+    def accounts(self) -> list[Account]:
+        """All accounts, the oldest first."""
+        ...
+
+    def caller(self, key_id: str) -> KeyRow | None:
+        """The row of the key that manages; in a `Transaction` locked, so that it cannot be deleted or changed before
+        the transaction ends."""
+        ...
+
+    def key(self, account_id: str, key_id: str) -> KeyRow | None:
+        """The key with that id, if it is that account's."""
+        ...
+
+    def keys(self, account_id: str, after_slot: int, limit: int) -> list[KeyRow]:
+        """Up to ``limit`` keys of the account whose slot is above ``after_slot``, the oldest first."""
+        ...
+
+    def keys_named(self, account_id: str, name: str) -> list[KeyRow]:
+        """Up to two keys of the account with exactly that name."""
+        ...
+
+    def keys_hinted(self, account_id: str, prefix: str, hint: str) -> list[KeyRow]:
+        """Up to two keys of the account with that prefix and those last characters."""
+        ...
+
+    def count_keys(self, account_id: str, now: float) -> dict[str, int]:
+        """How many keys the account has, by status at ``now``; statuses without keys are left out."""
+        ...
+
+    def slot_of(self, account_id: str, key_id: str) -> int | None:
+        """The slot of a key of the account, also of a deleted one; None if it never had such a key."""
+        ...
+
+    def made_by(self, account_id: str, idempotency_key: str) -> str | None:
+        """The id of the key that a create call with that ``Idempotency-Key`` made in the account."""
+        ...
+
+
+class Transaction(Snapshot, Protocol):
+    """Reads and writes that are all committed, or none. Serialisable: what it has read cannot change before it ends."""
+
+    def insert_account(self, account: Account) -> None:
+        """Add an account."""
+        ...
+
+    def insert_keys(self, rows: Sequence[KeyRow]) -> list[KeyRow]:
+        """Add keys, and return them with the slots that the store gave. Needs no `publish`: nobody can know them yet.
+
+        Raises:
+            Unavailable: an id or digest is in use, now or by a deleted key. They are random: the next try has others.
+        """
+        ...
+
+    def update_key(self, key_id: str, changes: dict[str, Any]) -> None:
+        """Set columns of a key, named as in `KeyRow`."""
+        ...
+
+    def delete_key(self, row: KeyRow, now: float) -> None:
+        """Remove the key and leave a tombstone, so that it is never made or accepted again."""
+        ...
+
+    def remember(self, account_id: str, idempotency_key: str, key_id: str, now: float) -> None:
+        """Note which key a create call made."""
+        ...
+
+    def publish(self, key_id: str) -> None:
+        """Tell every process that the key has changed, when this transaction commits."""
+        ...
+
+    def audit(self, event: AuditEvent) -> None:
+        """Write a line of the audit log."""
+        ...
+
+
+class Store(Protocol):
+    """Where records live.
+
+    Attributes:
+        freshness: answers some object; as long as it equals an earlier answer, no change was acknowledged since. A
+            C function where it can be: it is asked before every verification.
+    """
+
+    freshness: Callable[[], object]
+
+    def find(self, digests: Iterable[Digest]) -> Found:
+        """The key, or tombstone, with one of these digests. Sees every commit that ended before the call began."""
+        ...
+
+    def version(self) -> int:
+        """The version of the newest change."""
+        ...
+
+    def changes_since(self, version: int) -> Changes:
+        """What has changed after ``version``. Sees every commit that ended before the call began."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Begin a read transaction."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Begin a write transaction; leaving the block commits, an exception undoes everything.
+
+        When the block has been left normally, the changes are durable and every process that asks its `freshness`
+        from then on sees another answer than before.
+        """
+        ...
+
+    def rehash(self, key_id: str, digest: Digest) -> None:
+        """Replace the digest of a key by one under a newer pepper."""
+        ...
+
+    def settle(self) -> None:
+        """Make every change that is committed by now visible to `freshness`, whoever made it.
+
+        Whoever reports something as gone must call this first: the process that deleted it may be between its commit
+        and its own notice to the others, and a caller who hears "gone" from us may rely on it.
+        """
+        ...
+
+    def after_fork(self) -> None:
+        """In a forked child: let go of every connection of the parent."""
+        ...
+
+    def close(self) -> None:
+        """Close every connection."""
+        ...
+
+
+class LastUse(Value, frozen=True, gc=False):
+    """When and from where a key was last used."""
+
+    at: float
+    address: str
+    user_agent: str
+
+
+class UsageRow(Value, frozen=True, gc=False):
+    """What one key did since the last flush.
+
+    Attributes:
+        last_use: its last authenticated request; None if there was none.
+        counts: how many requests ended how, by outcome.
+    """
+
+    slot: int
+    account_id: str
+    last_use: LastUse | None
+    counts: tuple[tuple[str, int], ...]
+
+
+class HourCount(Value, frozen=True, gc=False):
+    """How many requests ended so in the hour that began at ``start``."""
+
+    start: int
+    outcome: str
+    count: int
+
+
+class UsageStore(Protocol):
+    """Where usage lives: apart from records, so that writing it never disturbs or changes one."""
+
+    def add(self, rows: Sequence[UsageRow], hour: int) -> None:
+        """Add counts to the hour that began at ``hour``, and move last uses forward, never back. All or nothing."""
+        ...
+
+    def last_uses(self, slots: Sequence[int]) -> dict[int, LastUse]:
+        """The last use of each of these slots that was ever used."""
+        ...
+
+    def hourly(self, account_id: str, start: float, end: float, slot: int | None) -> list[HourCount]:
+        """The account's counts of the hours that begin in ``[start, end)``, of one slot or summed over all of them."""
+        ...
+
+    def after_fork(self) -> None:
+        """See `Store.after_fork`."""
+        ...
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        ...

@@ -1,0 +1,324 @@
+"""The statements, the same for every SQL engine. What differs between engines is in the engine's own module."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, case, delete, func, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+
+from keywright.audit import AuditEvent
+from keywright.digest import Digest
+from keywright.errors import Unavailable
+from keywright.record import NEVER, KeyRow
+from keywright.stores import tables
+from keywright.stores.base import EVERY_KEY, Account, Changes, Found, HourCount, LastUse, UsageRow
+from keywright.values import replace
+
+#: Changes kept in the feed. A process that has slept longer than this many forgets everything it knew.
+FEED_LENGTH = 100_000
+#: A process that is this far behind forgets everything rather than going through the list.
+MOST_CHANGES_AT_ONCE = 10_000
+
+_KEY = select(tables.keys)
+_KEY_BY_DIGEST = _KEY.where(tables.keys.c.digest == bindparam("digest"))
+_LISTS = {"scopes", "networks"}
+
+
+@contextmanager
+def machine_faults(what: str) -> Iterator[None]:
+    """Turn the driver's errors into `Unavailable`; nobody above a store knows which driver there is."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeout) as error:
+        cause = getattr(error, "orig", None) or error
+        raise Unavailable(f"The {what} cannot answer: {cause}.", 1) from error
+
+
+def to_row(found: Row[Any]) -> KeyRow:
+    """A row of the table as a value."""
+    data = found._mapping
+    return KeyRow(
+        slot=data["slot"],
+        id=data["id"],
+        account_id=data["account_id"],
+        name=data["name"],
+        format=data["format"],
+        environment=data["environment"],
+        prefix=data["prefix"],
+        hint=data["hint"],
+        digest=data["digest"],
+        digest_version=data["digest_version"],
+        scopes=tuple(json.loads(data["scopes"])),
+        expires_at=NEVER if data["expires_at"] is None else data["expires_at"],
+        disabled=bool(data["disabled"]),
+        limits=None if data["limits"] is None else tuple(json.loads(data["limits"])),
+        networks=tuple(json.loads(data["networks"])),
+        metadata=data["metadata"],
+        created_at=data["created_at"],
+        successor_id=data["successor_id"],
+    )
+
+
+def to_columns(values: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a `KeyRow` as they are stored."""
+    columns = dict(values)
+    for name in _LISTS & columns.keys():
+        columns[name] = json.dumps(list(columns[name]), ensure_ascii=False)
+    if columns.get("limits") is not None:
+        columns["limits"] = json.dumps(list(columns["limits"]))
+    if columns.get("expires_at") == NEVER:
+        columns["expires_at"] = None
+    return columns
+
+
+def _insertable(row: KeyRow) -> dict[str, Any]:
+    return to_columns({name: getattr(row, name) for name in row.__struct_fields__ if name != "slot"})
+
+
+def _to_account(found: Row[Any]) -> Account:
+    return Account(found.id, found.name, bool(found.operator), found.created_at)
+
+
+class SqlSnapshot:
+    """A `Snapshot` over one connection inside a transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def account(self, account_id: str) -> Account | None:
+        """See `Snapshot.account`."""
+        accounts = tables.accounts
+        found = self._connection.execute(select(accounts).where(accounts.c.id == account_id)).first()
+        return _to_account(found) if found else None
+
+    def accounts(self) -> list[Account]:
+        """See `Snapshot.accounts`."""
+        found = self._connection.execute(select(tables.accounts).order_by(tables.accounts.c.number))
+        return [_to_account(each) for each in found]
+
+    def caller(self, key_id: str) -> KeyRow | None:
+        """See `Snapshot.caller`."""
+        found = self._connection.execute(_KEY.where(tables.keys.c.id == key_id)).first()
+        return to_row(found) if found else None
+
+    def key(self, account_id: str, key_id: str) -> KeyRow | None:
+        """See `Snapshot.key`."""
+        keys = tables.keys
+        statement = _KEY.where(keys.c.id == key_id, keys.c.account_id == account_id)
+        found = self._connection.execute(statement).first()
+        return to_row(found) if found else None
+
+    def keys(self, account_id: str, after_slot: int, limit: int) -> list[KeyRow]:
+        """See `Snapshot.keys`."""
+        keys = tables.keys
+        statement = _KEY.where(keys.c.account_id == account_id, keys.c.slot > after_slot)
+        return [to_row(each) for each in self._connection.execute(statement.order_by(keys.c.slot).limit(limit))]
+
+    def keys_named(self, account_id: str, name: str) -> list[KeyRow]:
+        """See `Snapshot.keys_named`."""
+        keys = tables.keys
+        statement = _KEY.where(keys.c.account_id == account_id, keys.c.name == name).limit(2)
+        return [to_row(each) for each in self._connection.execute(statement)]
+
+    def keys_hinted(self, account_id: str, prefix: str, hint: str) -> list[KeyRow]:
+        """See `Snapshot.keys_hinted`."""
+        keys = tables.keys
+        statement = _KEY.where(keys.c.account_id == account_id, keys.c.prefix == prefix, keys.c.hint == hint).limit(2)
+        return [to_row(each) for each in self._connection.execute(statement)]
+
+    def count_keys(self, account_id: str, now: float) -> dict[str, int]:
+        """See `Snapshot.count_keys`."""
+        keys = tables.keys
+        status = case(
+            (keys.c.disabled, "disabled"),
+            (keys.c.expires_at <= now, "expired"),
+            (keys.c.successor_id.is_not(None), "rotating"),
+            else_="active",
+        )
+        statement = select(status, func.count()).where(keys.c.account_id == account_id).group_by(status)
+        return {each[0]: each[1] for each in self._connection.execute(statement)}
+
+    def slot_of(self, account_id: str, key_id: str) -> int | None:
+        """See `Snapshot.slot_of`."""
+        keys, dead = tables.keys, tables.tombstones
+        living = select(keys.c.slot).where(keys.c.id == key_id, keys.c.account_id == account_id)
+        buried = select(dead.c.slot).where(dead.c.key_id == key_id, dead.c.account_id == account_id)
+        return self._connection.execute(living.union_all(buried)).scalar()
+
+    def made_by(self, account_id: str, idempotency_key: str) -> str | None:
+        """See `Snapshot.made_by`."""
+        made = tables.idempotency.c
+        statement = select(made.key_id).where(
+            made.account_id == account_id, made.idempotency_key == idempotency_key
+        )
+        return self._connection.execute(statement).scalar()
+
+
+class SqlTransaction(SqlSnapshot):
+    """A `Transaction` over one connection that holds the right to write."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.published = False
+
+    def caller(self, key_id: str) -> KeyRow | None:
+        """See `Snapshot.caller`. SQLite has one writer at a time and leaves the row lock out."""
+        statement = _KEY.where(tables.keys.c.id == key_id).with_for_update(read=True)
+        found = self._connection.execute(statement).first()
+        return to_row(found) if found else None
+
+    def insert_account(self, account: Account) -> None:
+        """See `Transaction.insert_account`."""
+        values = {name: getattr(account, name) for name in account.__struct_fields__}
+        self._connection.execute(insert(tables.accounts), values)
+
+    def insert_keys(self, rows: Sequence[KeyRow]) -> list[KeyRow]:
+        """See `Transaction.insert_keys`."""
+        statement = insert(tables.keys).returning(tables.keys.c.slot, sort_by_parameter_order=True)
+        slots = self._connection.execute(statement, [_insertable(row) for row in rows]).scalars().all()
+        dead = tables.tombstones.c
+        taken = select(dead.slot).where(
+            dead.key_id.in_([row.id for row in rows]) | dead.digest.in_([row.digest for row in rows])
+        )
+        if self._connection.execute(taken.limit(1)).first():
+            raise Unavailable("A random id was used before.")
+        return [replace(row, slot=slot) for row, slot in zip(rows, slots, strict=True)]
+
+    def update_key(self, key_id: str, changes: dict[str, Any]) -> None:
+        """See `Transaction.update_key`."""
+        self._connection.execute(update(tables.keys).where(tables.keys.c.id == key_id), to_columns(changes))
+
+    def delete_key(self, row: KeyRow, now: float) -> None:
+        """See `Transaction.delete_key`."""
+        self._connection.execute(delete(tables.keys).where(tables.keys.c.id == row.id))
+        tombstone = {
+            "digest": row.digest,
+            "key_id": row.id,
+            "slot": row.slot,
+            "account_id": row.account_id,
+            "name": row.name,
+            "deleted_at": now,
+        }
+        self._connection.execute(insert(tables.tombstones), tombstone)
+
+    def remember(self, account_id: str, idempotency_key: str, key_id: str, now: float) -> None:
+        """See `Transaction.remember`."""
+        values = {
+            "account_id": account_id,
+            "idempotency_key": idempotency_key,
+            "key_id": key_id,
+            "created_at": now,
+        }
+        self._connection.execute(insert(tables.idempotency), values)
+
+    def publish(self, key_id: str) -> None:
+        """See `Transaction.publish`."""
+        feed = tables.feed
+        # The row lock on the counter is held to the commit, so versions come in the order of the commits.
+        version = self._connection.execute(update(feed).values(version=feed.c.version + 1).returning(feed.c.version))
+        number: int = version.scalar_one()
+        self._connection.execute(insert(tables.changes), {"version": number, "key_id": key_id})
+        if number % 1000 == 0:
+            old = tables.changes.c.version <= number - FEED_LENGTH
+            self._connection.execute(delete(tables.changes).where(old))
+        self.published = True
+
+    def audit(self, event: AuditEvent) -> None:
+        """See `Transaction.audit`."""
+        values = {
+            "at": event.at,
+            "account_id": event.account_id,
+            "actor_kind": event.actor.kind,
+            "actor_id": event.actor.id,
+            "address": event.actor.address,
+            "request_id": event.actor.request_id,
+            "action": event.action,
+            "target": event.target,
+            "details": json.dumps(dict(event.details), ensure_ascii=False),
+        }
+        self._connection.execute(insert(tables.audit_log), values)
+
+
+def find(connection: Connection, digests: Iterable[Digest]) -> Found:
+    """See `Store.find`."""
+    values = [digest.value for digest in digests]
+    for value in values:
+        found = connection.execute(_KEY_BY_DIGEST, {"digest": value}).first()
+        if found:
+            return Found(row=to_row(found))
+    dead = tables.tombstones.c.digest
+    return Found(deleted=connection.execute(select(dead).where(dead.in_(values))).first() is not None)
+
+
+def version(connection: Connection) -> int:
+    """See `Store.version`."""
+    number: int = connection.execute(select(tables.feed.c.version)).scalar_one()
+    return number
+
+
+def changes_since(connection: Connection, since: int) -> Changes:
+    """See `Store.changes_since`."""
+    changes = tables.changes.c
+    statement = select(changes.version, changes.key_id).where(changes.version > since).order_by(changes.version)
+    found = connection.execute(statement.limit(MOST_CHANGES_AT_ONCE)).all()
+    if not found:
+        newest = version(connection)
+        # An older version than ours: the database was put back to an earlier state behind our back.
+        return Changes(newest, () if newest == since else None)
+    # Each version has one line. Where the next one is missing, the feed was cut before we read it.
+    complete = found[0].version == since + 1 and len(found) < MOST_CHANGES_AT_ONCE
+    key_ids = tuple(each.key_id for each in found)
+    if not complete or EVERY_KEY in key_ids:
+        return Changes(version(connection), None)
+    return Changes(found[-1].version, key_ids)
+
+
+_ADD_COUNT = text(
+    "INSERT INTO hourly (account_id, hour, slot, outcome, count) VALUES (:account_id, :hour, :slot, :outcome, :count) "
+    "ON CONFLICT (account_id, hour, slot, outcome) DO UPDATE SET count = hourly.count + excluded.count"
+)
+_MOVE_LAST_USE = text(
+    "INSERT INTO last_uses (slot, at, address, user_agent) VALUES (:slot, :at, :address, :user_agent) "
+    "ON CONFLICT (slot) DO UPDATE SET at = excluded.at, address = excluded.address, user_agent = excluded.user_agent "
+    "WHERE excluded.at > last_uses.at"
+)
+
+
+def add_usage(connection: Connection, rows: Sequence[UsageRow], hour: int) -> None:
+    """See `UsageStore.add`."""
+    uses = [
+        {"slot": row.slot, "at": use.at, "address": use.address, "user_agent": use.user_agent}
+        for row in rows
+        if (use := row.last_use)
+    ]
+    counts = [
+        {"account_id": row.account_id, "hour": hour, "slot": row.slot, "outcome": outcome, "count": count}
+        for row in rows
+        for outcome, count in row.counts
+    ]
+    if uses:
+        connection.execute(_MOVE_LAST_USE, uses)
+    if counts:
+        connection.execute(_ADD_COUNT, counts)
+
+
+def last_uses(connection: Connection, slots: Sequence[int]) -> dict[int, LastUse]:
+    """See `UsageStore.last_uses`."""
+    uses = tables.last_uses
+    found = connection.execute(select(uses).where(uses.c.slot.in_(slots)))
+    return {each.slot: LastUse(each.at, each.address, each.user_agent) for each in found}
+
+
+def hourly(connection: Connection, account_id: str, start: float, end: float, slot: int | None) -> list[HourCount]:
+    """See `UsageStore.hourly`."""
+    hours = tables.hourly.c
+    statement = select(hours.hour, hours.outcome, func.sum(hours["count"]))
+    statement = statement.where(hours.account_id == account_id, hours.hour >= start, hours.hour < end)
+    if slot is not None:
+        statement = statement.where(hours.slot == slot)
+    statement = statement.group_by(hours.hour, hours.outcome).order_by(hours.hour, hours.outcome)
+    return [HourCount(each[0], each[1], each[2]) for each in connection.execute(statement)]

@@ -1,0 +1,140 @@
+"""The tables, for SQLite and PostgreSQL alike. The migrations in ``schema`` build them; a test compares the two.
+
+Two sets that never share a transaction: what keys are (and who changed them), and what keys do.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+
+records = MetaData()
+usage = MetaData()
+
+#: SQLite numbers rows of its own accord only where the column is exactly INTEGER.
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+meta = Table(
+    "meta",
+    records,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+accounts = Table(
+    "accounts",
+    records,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("name", String(255), nullable=False),
+    Column("operator", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+keys = Table(
+    "keys",
+    records,
+    # Never used again after a delete: counters are found by it.
+    Column("slot", _NUMBER, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("account_id", String(32), ForeignKey("accounts.id"), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("format", String(32), nullable=False),
+    Column("environment", String(8), nullable=False),
+    Column("prefix", String(64), nullable=False),
+    Column("hint", String(8), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("digest_version", SmallInteger, nullable=False),
+    Column("scopes", Text, nullable=False),  # JSON list
+    Column("expires_at", Double),
+    Column("disabled", Boolean, nullable=False),
+    Column("limits", Text),  # JSON list; NULL: the default of the format or the installation
+    Column("networks", Text, nullable=False),  # JSON list
+    Column("metadata", Text, nullable=False),  # JSON object
+    Column("created_at", Double, nullable=False),
+    Column("successor_id", String(32)),
+    Index("keys_of_account", "account_id", "slot"),
+    sqlite_autoincrement=True,
+)
+
+tombstones = Table(
+    "tombstones",
+    records,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("key_id", String(32), nullable=False, unique=True),
+    Column("slot", BigInteger, nullable=False),
+    Column("account_id", String(32), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("deleted_at", Double, nullable=False),
+)
+
+#: One row: the version of the newest change. A sequence would not do: numbers must come in the order of the commits.
+feed = Table("feed", records, Column("id", SmallInteger, primary_key=True), Column("version", BigInteger, nullable=False))
+
+changes = Table(
+    "changes",
+    records,
+    Column("version", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("key_id", String(32), nullable=False),
+)
+
+audit_log = Table(
+    "audit_log",
+    records,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("account_id", String(32), nullable=False),
+    Column("actor_kind", String(16), nullable=False),
+    Column("actor_id", String(64), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("target", String(64), nullable=False),
+    Column("details", Text, nullable=False),  # JSON object
+    Index("audit_log_of_account", "account_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+idempotency = Table(
+    "idempotency",
+    records,
+    Column("account_id", String(32), primary_key=True),
+    Column("idempotency_key", String(255), primary_key=True),
+    Column("key_id", String(32), nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+last_uses = Table(
+    "last_uses",
+    usage,
+    Column("slot", _NUMBER, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("user_agent", String(255), nullable=False),
+)
+
+hourly = Table(
+    "hourly",
+    usage,
+    # In this order a report on an account reads one stretch of the table, and the table is its own index.
+    Column("account_id", String(32), primary_key=True),
+    Column("hour", BigInteger, primary_key=True),
+    Column("slot", BigInteger, primary_key=True),
+    Column("outcome", String(16), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)

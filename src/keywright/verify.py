@@ -1,0 +1,187 @@
+"""The hot path: may this key pass?
+
+The order is the cheapest refusal first: size, memory, checksum and tag, and only then the store; then the rules of
+`record`, the limits, and the scopes last, so that what lacks a scope is charged like any other request (a free answer
+would be an oracle).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+
+from keywright.cache import RecordCache
+from keywright.clock import Clock
+from keywright.digest import Digester
+from keywright.errors import Unavailable
+from keywright.flood import FloodGate
+from keywright.key import MAX_KEY_CHARACTERS, KeyFormats
+from keywright.limits.base import Decision, Limiter
+from keywright.outcome import Accepted, Outcome, Reason, Refused
+from keywright.record import (
+    ANY_REQUEST,
+    LimitPolicy,
+    Record,
+    Request,
+    life_refusal,
+    missing_scopes,
+    place_refusal,
+    record_of,
+)
+from keywright.stores.base import Store
+from keywright.usage import OUTCOME_OF, UsageOutcome, UsageRecorder
+
+_MALFORMED = Refused(Reason.MALFORMED)
+_UNKNOWN = Refused(Reason.UNKNOWN)
+_STRIPES = 64
+
+
+class Verifier:
+    """Verifies keys against what this process remembers, and against the store where it remembers nothing.
+
+    A warm verification runs no statement and does no I/O but locking and unlocking the key's counters. All methods may
+    be called from any thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        formats: KeyFormats,
+        digester: Digester,
+        policy: LimitPolicy,
+        store: Store,
+        cache: RecordCache,
+        limiter: Limiter,
+        usage: UsageRecorder,
+        clock: Clock,
+    ) -> None:
+        self._formats = formats
+        self._digester = digester
+        self._policy = policy
+        self._store = store
+        self._cache = cache
+        self._limiter = limiter
+        self._usage = usage
+        self._now = clock.now
+        self._flood = FloodGate(clock)
+        # Remembered keys are found by a fingerprint under a key that dies with this process: memory, swap and core
+        # dumps hold neither keys nor anything the database holds.
+        self._fingerprint = hashlib.blake2s(key=secrets.token_bytes(32), digest_size=16)
+        self._misses = tuple(threading.Lock() for _ in range(_STRIPES))
+
+    def verify(self, presented: str, request: Request = ANY_REQUEST, now: float | None = None) -> Outcome:
+        """Whether a request with the key ``presented`` may pass, and why not.
+
+        What the key's owner may do with the answer is not checked; nor is the key's account.
+
+        Args:
+            presented: the key as it came, and nothing around it. Any text at all is allowed.
+            request: what else is known of the request. A scope that the key lacks is refused after the limits were
+                charged.
+            now: Unix seconds; the clock's time if None.
+
+        Raises:
+            Unavailable: the store or the counters cannot answer. Never a verdict on the key.
+        """
+        outcome = self.warm(presented, request, now)
+        return outcome if outcome is not None else self._cold(presented, request, now)
+
+    def warm(self, presented: str, request: Request = ANY_REQUEST, now: float | None = None) -> Outcome | None:
+        """The same answer where no store is needed for it; None where it is. Never blocks on I/O."""
+        if len(presented) > MAX_KEY_CHARACTERS:
+            return _MALFORMED
+        try:
+            fingerprint = self._fingerprint.copy()
+            fingerprint.update(presented.encode("ascii"))
+        except UnicodeEncodeError:
+            return _MALFORMED
+        # First whether memory is current, then what it holds: the other way round, a change that lands in between
+        # would be missed.
+        cache = self._cache
+        if self._store.freshness() != cache.seen:
+            return None
+        known = cache.entries.get(fingerprint.digest())
+        if known is None:
+            return self._garbage(presented, fingerprint.digest())
+        return self._judge(known, request, self._now() if now is None else now)
+
+    def _judge(self, known: Accepted, request: Request, now: float) -> Outcome:
+        record = known.record
+        if record.guarded or record.expires_at <= now or request.environment:
+            reason = life_refusal(record, now) or place_refusal(record, request)
+            if reason is not None:
+                return self._refuse(record, reason, request, now)
+        if not record.limits:
+            outcome = known
+        else:
+            decision = self._limiter.take(record.slot, record.limits, request.cost, now)
+            if not decision.admitted:
+                self._usage.note(record, request, UsageOutcome.RATE_LIMITED, now)
+                return Refused(Reason.RATE_LIMITED, record, decision)
+            outcome = Accepted(record, decision)
+        if request.scopes and (missing := missing_scopes(record.scopes, request.scopes)):
+            self._usage.note(record, request, UsageOutcome.FORBIDDEN, now)
+            return Refused(Reason.SCOPE, record, outcome.decision, missing)
+        self._usage.note(record, request, UsageOutcome.ACCEPTED, now)
+        return outcome
+
+    def _refuse(self, record: Record, reason: Reason, request: Request, now: float) -> Refused:
+        self._usage.note(record, request, OUTCOME_OF[reason], now)
+        if reason in (Reason.DISABLED, Reason.EXPIRED):
+            return Refused(reason, record)
+        return Refused(reason, record, self._standing(record, now))
+
+    def _standing(self, record: Record, now: float) -> Decision | None:
+        return self._limiter.peek(record.slot, record.limits, now) if record.limits else None
+
+    def _garbage(self, presented: str, fingerprint: bytes) -> Refused | None:
+        """The refusal of a text that needs no look-up; None if it may be a key."""
+        if self._cache.is_dead(fingerprint) or self._flood.is_unknown(fingerprint):
+            return _UNKNOWN
+        return None if self._formats.parse(presented) else _MALFORMED
+
+    def _cold(self, presented: str, request: Request, now: float | None) -> Outcome:
+        self._cache.catch_up()
+        fingerprint = self._fingerprint.copy()
+        fingerprint.update(presented.encode("ascii"))
+        digest = fingerprint.digest()
+        # Of several requests with the same new key, one reads. The others wait for it here and then look again, which
+        # is not the same as taking its answer: that answer may be older than they are.
+        with self._misses[digest[0] % _STRIPES]:
+            outcome = self.warm(presented, request, now)
+            if outcome is not None:
+                return outcome
+            self._cache.catch_up()
+            known = self._look_up(presented, digest, request.address)
+        if known is None:
+            return _UNKNOWN
+        return self._judge(known, request, self._now() if now is None else now)
+
+    def _look_up(self, presented: str, fingerprint: bytes, source: str) -> Accepted | None:
+        token = self._cache.begin_fill()
+        candidates = self._digester.candidates(presented)
+        with self._flood.lookup(source):
+            found = self._store.find(candidates)
+        if found.row is None:
+            if found.deleted:
+                self._cache.bury(fingerprint)
+            else:
+                self._flood.charge(source, fingerprint)
+            return None
+        if self._digester.needs_rehash(found.row.digest_version):
+            self._rehash(found.row.id, presented)
+        known = Accepted(record_of(found.row, self._policy))
+        self._cache.fill(token, fingerprint, known)
+        return known
+
+    def _rehash(self, key_id: str, presented: str) -> None:
+        try:
+            self._store.rehash(key_id, self._digester.digest(presented))
+        except Unavailable:
+            return  # the old digest still verifies; the next first use tries again
+
+    def after_fork(self) -> None:
+        """In a forked child: locks that no thread of the parent holds."""
+        self._misses = tuple(threading.Lock() for _ in range(_STRIPES))
+        self._flood.after_fork()
