@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from keywright.audit import Actor as Actor, ActorKind as ActorKind
     from keywright.build import Keywright as Keywright
-    from keywright.clock import ManualClock as ManualClock, SystemClock as SystemClock
+    from keywright.clock import ManualClock as ManualClock, SystemClock as SystemClock, timestamp as timestamp
     from keywright.errors import (
         ActError as ActError,
         KeywrightError as KeywrightError,
@@ -47,6 +47,7 @@ _HOME = {
     "Request": "record",
     "SystemClock": "clock",
     "Unavailable": "errors",
+    "timestamp": "clock",
 }
 
 __all__ = sorted([*_HOME, "__version__"])

@@ -9,7 +9,7 @@ could not write and tries again.
 from __future__ import annotations
 
 import threading
-from enum import StrEnum
+from enum import IntEnum
 
 from keywright.clock import Clock
 from keywright.errors import Unavailable
@@ -26,14 +26,17 @@ BATCH_KEYS = 1000
 _TEXT_LIMIT = 255
 
 
-class UsageOutcome(StrEnum):
-    """How a request that carried a known key ended, as far as the key was concerned."""
+class UsageOutcome(IntEnum):
+    """How a request that carried a known key ended, as far as the key was concerned. Stored and shown by name, in lower
+    case; counted by position, because a list is quicker than a dictionary of names."""
 
-    ACCEPTED = "accepted"
-    RATE_LIMITED = "rate_limited"
-    FORBIDDEN = "forbidden"
-    REFUSED = "refused"
+    ACCEPTED = 0
+    RATE_LIMITED = 1
+    FORBIDDEN = 2
+    REFUSED = 3
 
+
+_NAMES = tuple(outcome.name.lower() for outcome in UsageOutcome)
 
 #: What each refusal of a known key counts as.
 OUTCOME_OF = {
@@ -56,7 +59,7 @@ class _Noted:
         self.used_at = 0.0
         self.address = ""
         self.user_agent = ""
-        self.counts: dict[UsageOutcome, int] = {}
+        self.counts = [0, 0, 0, 0]
 
 
 class UsageRecorder:
@@ -79,12 +82,18 @@ class UsageRecorder:
             noted = self._noted.get(record.slot)
             if noted is None:
                 noted = self._noted[record.slot] = _Noted(record.account_id)
-            counts = noted.counts
-            counts[outcome] = counts.get(outcome, 0) + 1
+            noted.counts[outcome] += 1
             if outcome is not UsageOutcome.REFUSED and now > noted.used_at:
                 noted.used_at = now
                 noted.address = request.address
                 noted.user_agent = request.user_agent
+
+    def reclassify(self, record: Record, old: UsageOutcome, new: UsageOutcome) -> None:
+        """Count a request that was noted as ``old`` as ``new``: its handler found out more than the verifier knew."""
+        with self._lock:
+            noted = self._noted.setdefault(record.slot, _Noted(record.account_id))
+            noted.counts[old] -= 1
+            noted.counts[new] += 1
 
     def flush(self) -> int:
         """Write what was noted; returns for how many keys.
@@ -113,8 +122,7 @@ class UsageRecorder:
                 if new is None:
                     self._noted[slot] = old
                     continue
-                for outcome, count in old.counts.items():
-                    new.counts[outcome] = new.counts.get(outcome, 0) + count
+                new.counts = [sum(pair) for pair in zip(new.counts, old.counts, strict=True)]
                 if old.used_at > new.used_at:
                     new.used_at, new.address, new.user_agent = old.used_at, old.address, old.user_agent
 
@@ -154,4 +162,8 @@ def _row(slot: int, noted: _Noted) -> UsageRow:
     last_use = None
     if noted.used_at:
         last_use = LastUse(noted.used_at, noted.address[:64], noted.user_agent[:_TEXT_LIMIT])
-    return UsageRow(slot, noted.account_id, last_use, tuple((str(name), n) for name, n in noted.counts.items()))
+    return UsageRow(slot, noted.account_id, last_use, _named(noted.counts))
+
+
+def _named(counts: list[int]) -> tuple[tuple[str, int], ...]:
+    return tuple((_NAMES[position], count) for position, count in enumerate(counts) if count)

@@ -33,7 +33,7 @@ def machine_faults(what: str) -> Iterator[None]:
     """Turn the driver's errors into `Unavailable`; nobody above a store knows which driver there is."""
     try:
         yield
-    except (DBAPIError, PoolTimeout) as error:
+    except (DBAPIError, PoolTimeout, OSError) as error:
         cause = getattr(error, "orig", None) or error
         raise Unavailable(f"The {what} cannot answer: {cause}.", 1) from error
 

@@ -13,6 +13,8 @@ What each setting is for:
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -76,11 +78,19 @@ def _engine(path: Path, *, writes: bool) -> Engine:
     return engine
 
 
+def _create_private(path: Path) -> None:
+    """Make an empty file that only its owner reads; SQLite gives its other files the same mode."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 class _Database:
     """One SQLite file: many readers, one writer at a time."""
 
     def __init__(self, path: Path, what: str) -> None:
         self.what = what
+        with sql.machine_faults(what):
+            _create_private(path)
         self._turn = threading.Lock()
         self._reader = _engine(path, writes=False)
         self._writer = _engine(path, writes=True)

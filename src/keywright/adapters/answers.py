@@ -1,0 +1,202 @@
+"""Outcomes and faults → what goes over the wire: status, headers, body. The documents' words stand here, once."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keywright.clock import timestamp
+from keywright.limits.base import Decision
+from keywright.outcome import NOT_A_KEY, Reason, Refused
+from keywright.values import Value
+
+#: Every error code there is: the status it is sent with, and its title in a problem document.
+ERRORS: Mapping[str, tuple[int, str]] = {
+    "BAD_REQUEST": (400, "The request cannot be read"),
+    "UNAUTHORIZED": (401, "A valid API key is required"),
+    "FORBIDDEN": (403, "The API key does not allow this"),
+    "NOT_FOUND": (404, "There is nothing here"),
+    "METHOD_NOT_ALLOWED": (405, "This method does not exist here"),
+    "CONFLICT": (409, "The state of the resource does not allow this"),
+    "PAYLOAD_TOO_LARGE": (413, "The body is too large"),
+    "UNSUPPORTED_MEDIA_TYPE": (415, "The body must be JSON"),
+    "VALIDATION_ERROR": (422, "A value is not allowed"),
+    "RATE_LIMIT_EXCEEDED": (429, "The API key has used up its limit"),
+    "HEADERS_TOO_LARGE": (431, "The headers are too large"),
+    "INTERNAL_ERROR": (500, "Something went wrong here"),
+    "SERVICE_UNAVAILABLE": (503, "This cannot be answered right now"),
+}
+
+MISSING_KEY = "Missing API key. Include your API key in the X-API-Key header."
+INVALID_KEY = "Invalid API key. Check that your key is correct and active."
+WRONG_PREFIX = "Invalid API key format. Keys must start with '{prefix}' prefix."
+CONFLICTING_KEYS = "Two different API keys were sent. Send one, in the X-API-Key header."
+UNAVAILABLE = "The service cannot answer right now. Try again in {seconds} seconds."
+RATE_LIMITED = "Rate limit exceeded. Try again in {seconds} seconds."
+CHALLENGE = 'Bearer realm="api"'
+QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+
+JSON = "application/json"
+PROBLEM_JSON = "application/problem+json"
+
+
+class Fault(Value, frozen=True, gc=False):
+    """An error as it will be sent, before it is known in which form.
+
+    Attributes:
+        code: one of `ERRORS`.
+        message: one sentence that helps whoever made the request.
+        headers: besides those that every answer has.
+        details: more members of the body, after the three that every error has.
+        problem: members that only a problem document has; ``type`` among them replaces ``about:blank``.
+    """
+
+    code: str
+    message: str
+    headers: tuple[tuple[str, str], ...] = ()
+    details: Mapping[str, Any] = {}  # noqa: RUF012 - frozen, and never written to
+    problem: Mapping[str, Any] = {}  # noqa: RUF012 - as above
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return ERRORS[self.code][0]
+
+    def body(self, now: float, accept: str) -> tuple[str, bytes]:
+        """The media type and the body: flat, or a problem document (RFC 9457) where ``accept`` prefers one."""
+        if not prefers_problem(accept):
+            flat = {"error": self.code, "message": self.message, "timestamp": timestamp(now), **self.details}
+            return JSON, to_json(flat)
+        problem = {
+            "type": "about:blank",
+            "title": ERRORS[self.code][1],
+            "status": self.status,
+            "detail": self.message,
+            "code": self.code,
+            "timestamp": timestamp(now),
+        }
+        return PROBLEM_JSON, to_json({**problem, **self.details, **self.problem})
+
+
+class FaultRaised(Exception):  # noqa: N818 - it carries an answer, not an accident
+    """An answer that is given by raising it."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.code)
+        self.fault = fault
+
+
+def to_json(value: Any) -> bytes:
+    """Compact JSON in UTF-8."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def prefers_problem(accept: str) -> bool:
+    """Whether an ``Accept`` header ranks ``application/problem+json`` strictly above ``application/json``."""
+    return "problem" in accept and _quality(accept, PROBLEM_JSON) > _quality(accept, JSON)
+
+
+def _quality(accept: str, media_type: str) -> float:
+    found = {"*/*": 0.0, "application/*": 0.0, media_type: 0.0}
+    named = set()
+    for part in accept.lower().split(","):
+        media_range, *parameters = (piece.strip() for piece in part.split(";"))
+        if media_range in found:
+            found[media_range] = max([_weight(parameters), found[media_range] if media_range in named else 0.0])
+            named.add(media_range)
+    # The most specific range that was named decides, even when it decides against.
+    return next((found[each] for each in (media_type, "application/*", "*/*") if each in named), 0.0)
+
+
+def _weight(parameters: Sequence[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return min(1.0, max(0.0, float(value)))
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def rate_headers(decision: Decision | None, now: float) -> list[tuple[str, str]]:
+    """Where the limits stand: the three headers of the tightest one, and the IETF fields of all of them."""
+    if decision is None:
+        return []
+    tightest = decision.tightest
+    policies, states = [], []
+    for state in decision.states:
+        name = f'"{state.limit}"'
+        policies.append(f"{name};q={state.limit.count};w={state.limit.window_seconds}")
+        states.append(f"{name};r={state.remaining};t={max(0, math.ceil(state.resets_at - now))}")
+    return [
+        ("X-RateLimit-Limit", str(tightest.limit.count)),
+        ("X-RateLimit-Remaining", str(tightest.remaining)),
+        ("X-RateLimit-Reset", str(tightest.reset_epoch)),
+        ("RateLimit-Policy", ", ".join(policies)),
+        ("RateLimit", ", ".join(states)),
+    ]
+
+
+def missing_key() -> Fault:
+    """No key came."""
+    return Fault("UNAUTHORIZED", MISSING_KEY, (("WWW-Authenticate", CHALLENGE),))
+
+
+def conflicting_keys() -> Fault:
+    """Two different keys came; which one would count is anybody's guess."""
+    return Fault("BAD_REQUEST", CONFLICTING_KEYS)
+
+
+def unavailable(retry_after_seconds: int) -> Fault:
+    """The machine cannot answer. Never a verdict on the key."""
+    message = UNAVAILABLE.format(seconds=retry_after_seconds)
+    return Fault("SERVICE_UNAVAILABLE", message, (("Retry-After", str(retry_after_seconds)),))
+
+
+def invalid_key() -> Fault:
+    """The key is not good, or not any more: which of the two is not told."""
+    return Fault("UNAUTHORIZED", INVALID_KEY, (("WWW-Authenticate", CHALLENGE),))
+
+
+def lacks_scope(missing: Sequence[str]) -> Fault:
+    """A good key without the right."""
+    scopes = " ".join(missing)
+    challenge = f'{CHALLENGE}, error="insufficient_scope", scope="{scopes}"'
+    message = f"This API key lacks the scope {scopes}. Use a key that has it."
+    return Fault("FORBIDDEN", message, (("WWW-Authenticate", challenge),))
+
+
+def refusal(refused: Refused, presented: str, surface_prefix: str) -> Fault:
+    """The answer to a request whose key was refused. Rate headers are not in it; see `rate_headers`.
+
+    Args:
+        presented: the text that came as a key.
+        surface_prefix: the prefix that keys are told to have where this happened.
+    """
+    if refused.reason in NOT_A_KEY:
+        # A key that was good once and a text that never was get the same words, chosen by the text alone.
+        if presented.startswith(surface_prefix):
+            return invalid_key()
+        message = WRONG_PREFIX.format(prefix=surface_prefix)
+        return Fault("UNAUTHORIZED", message, (("WWW-Authenticate", CHALLENGE),))
+    if refused.reason is Reason.RATE_LIMITED and refused.decision is not None:
+        return _rate_limited(refused.decision)
+    if refused.reason is Reason.SCOPE:
+        return lacks_scope(refused.missing)
+    what = "environment" if refused.reason is Reason.ENVIRONMENT else "network address"
+    challenge = (("WWW-Authenticate", f'{CHALLENGE}, error="insufficient_scope"'),)
+    return Fault("FORBIDDEN", f"This API key may not be used from this {what}.", challenge)
+
+
+def _rate_limited(decision: Decision) -> Fault:
+    seconds = decision.retry_after_seconds
+    violated = [str(state.limit) for state in decision.states if state.remaining == 0]
+    return Fault(
+        "RATE_LIMIT_EXCEEDED",
+        RATE_LIMITED.format(seconds=seconds),
+        (("Retry-After", str(seconds)),),
+        problem={"type": QUOTA_EXCEEDED, "violated-policies": violated},
+    )

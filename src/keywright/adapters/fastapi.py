@@ -1,0 +1,202 @@
+"""FastAPI: scopes as dependencies, strict bodies, and every error in the documented form.
+
+Put `adapters.asgi.KeyAuth` in front of the application; what is here builds on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from fastapi import Depends, FastAPI, Request as HttpRequest, Response, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.security import APIKeyHeader, HTTPBearer
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
+
+from keywright.adapters import answers
+from keywright.adapters.answers import Fault, FaultRaised
+from keywright.adapters.asgi import REQUEST_ID_NAME, SCOPE_NAME, Caller
+from keywright.adapters.json_body import MalformedJson, parse_json
+from keywright.build import Keywright
+from keywright.errors import ActError, ActFault, CallerRefused, Unavailable
+from keywright.record import missing_scopes
+from keywright.usage import UsageOutcome
+
+M = TypeVar("M", bound=BaseModel)
+
+_HEADER_SCHEME = APIKeyHeader(
+    name="X-API-Key",
+    scheme_name="ApiKey",
+    description="The key itself. `Bearer KEY` is understood as well.",
+    auto_error=False,
+)
+_BEARER_SCHEME = HTTPBearer(
+    scheme_name="Bearer", description="The key as a bearer token. X-API-Key decides where both are sent.", auto_error=False
+)
+
+
+def fault(code: str, message: str, **details: Any) -> FaultRaised:
+    """An error to raise from a handler; ``details`` become members of its body."""
+    return FaultRaised(Fault(code, message, details=details))
+
+
+def require_scope(scope: str) -> Any:
+    """A dependency that answers with the `Caller`, or 403 if its key lacks ``scope``.
+
+    What it checks is what this process remembers of the key, which is current. A handler that changes rights must
+    check again inside its own transaction.
+    """
+
+    def dependency(
+        request: HttpRequest, _header: Any = Security(_HEADER_SCHEME), _bearer: Any = Security(_BEARER_SCHEME)
+    ) -> Caller:
+        caller: Caller = request.scope[SCOPE_NAME]
+        missing = missing_scopes(caller.record.scopes, (scope,))
+        if missing:
+            usage = request.app.state.keywright.usage
+            usage.reclassify(caller.record, UsageOutcome.ACCEPTED, UsageOutcome.FORBIDDEN)
+            raise FaultRaised(answers.lacks_scope(missing))
+        return caller
+
+    return Depends(dependency)
+
+
+async def read_body(request: HttpRequest) -> Any:
+    """The body as strict JSON, whatever it holds.
+
+    Raises:
+        FaultRaised: 415 for another media type, 400 for what is not JSON as we take it, or nothing at all.
+    """
+    content_type = request.headers.get("content-type", answers.JSON).split(";")[0].strip().lower()
+    if content_type != answers.JSON and not content_type.endswith("+json"):
+        raise fault("UNSUPPORTED_MEDIA_TYPE", "Send the body as application/json.")
+    raw = await request.body()
+    if not raw.strip():
+        raise fault("BAD_REQUEST", "The body is missing; send a JSON object.")
+    try:
+        return parse_json(raw)
+    except MalformedJson as error:
+        raise fault("BAD_REQUEST", str(error)) from error
+
+
+async def read_object(request: HttpRequest) -> Mapping[str, Any]:
+    """As `read_body`, and 400 for anything but an object."""
+    value = await read_body(request)
+    if not isinstance(value, dict):
+        raise fault("BAD_REQUEST", "The body must be a JSON object.")
+    return value
+
+
+async def read_object_or_nothing(request: HttpRequest) -> Mapping[str, Any]:
+    """As `read_object`; no body at all is an empty object."""
+    if not (await request.body()).strip():
+        return {}
+    return await read_object(request)
+
+
+def require_members(body: Mapping[str, Any], *names: str) -> None:
+    """400 for a member that is not there."""
+    for name in names:
+        if name not in body:
+            raise FaultRaised(Fault("BAD_REQUEST", f"The member {name} is missing.", details=_detail(name)))
+
+
+def validated(model: type[M], body: Mapping[str, Any]) -> M:
+    """``body`` as a pydantic model; 400 for a member that is missing, 422 for a value that is not allowed."""
+    try:
+        return model.model_validate(body, strict=True)
+    except ValidationError as error:
+        found = [(".".join(map(str, each["loc"])), each["msg"], each["type"] == "missing") for each in error.errors()]
+    code = "BAD_REQUEST" if any(missing for _, _, missing in found) else "VALIDATION_ERROR"
+    details = [{"member": name} for name, _, _ in found]
+    raise fault(code, f"{found[0][0]}: {found[0][1]}.", details=details)
+
+
+def _detail(member: str) -> dict[str, Any]:
+    return {"details": [{"member": member}]} if member else {}
+
+
+_ACT_CODES = {
+    ActFault.NOT_FOUND: "NOT_FOUND",
+    ActFault.CONFLICT: "CONFLICT",
+    ActFault.INVALID: "VALIDATION_ERROR",
+    ActFault.FORBIDDEN: "FORBIDDEN",
+}
+
+
+def act_fault(error: ActError) -> Fault:
+    """The answer to an act of management that was not done, for reasons other than the caller's key."""
+    if error.fault is ActFault.FORBIDDEN and error.member:
+        return answers.lacks_scope((error.member,))
+    if error.fault is ActFault.CONFLICT:
+        existing = {"details": [{"existing": error.member}]} if error.member else {}
+        return Fault("CONFLICT", error.message, details=existing)
+    members = _detail(error.member) if error.fault is ActFault.INVALID else {}
+    return Fault(_ACT_CODES[error.fault], error.message, details=members)
+
+
+def validation_fault(error: RequestValidationError) -> Fault:
+    """The answer to path or query parameters that the framework could not read."""
+    named = [(str(each["loc"][-1]), each["msg"]) for each in error.errors()]
+    message = f"{named[0][0]}: {named[0][1]}." if named else "The request has a value that is not allowed."
+    return Fault("VALIDATION_ERROR", message, details={"details": [{"member": name} for name, _ in named]})
+
+
+def http_fault(request: HttpRequest, error: HTTPException) -> Fault:
+    """The answer to what the router itself found: no such path, or no such method on it."""
+    if error.status_code == 405:
+        allowed = allowed_methods(request)
+        message = f"{request.method} is not possible here; {', '.join(allowed)} is."
+        return Fault("METHOD_NOT_ALLOWED", message, (("Allow", ", ".join(allowed)),))
+    return Fault("NOT_FOUND", "There is nothing at this path.")
+
+
+def allowed_methods(request: HttpRequest) -> list[str]:
+    """All methods of all routes at the request's path: the router itself names only those of the first."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
+
+
+def fault_of(request: HttpRequest, error: Exception) -> Fault:
+    """The answer to anything that a handler of ours may raise."""
+    match error:
+        case FaultRaised():
+            return error.fault
+        case Unavailable():
+            return answers.unavailable(error.retry_after_seconds)
+        case CallerRefused():
+            caller: Caller = request.scope[SCOPE_NAME]
+            return caller.if_refused
+        case ActError():
+            return act_fault(error)
+        case RequestValidationError():
+            return validation_fault(error)
+        case HTTPException():
+            return http_fault(request, error)
+        case _:
+            return internal_fault(request)
+
+
+def internal_fault(request: HttpRequest) -> Fault:
+    """The answer to a bug of ours: an id to look for in the log, and nothing else."""
+    request_id = request.scope.get(REQUEST_ID_NAME, "")
+    message = "Something went wrong on our side. Tell support the request_id."
+    return Fault("INTERNAL_ERROR", message, details={"request_id": request_id} if request_id else {})
+
+
+def install_errors(app: FastAPI, keywright: Keywright) -> None:
+    """Answer every error of ``app`` in the documented form; also those of the machine, as 503."""
+
+    async def answer(request: HttpRequest, error: Exception) -> Response:
+        found = fault_of(request, error)
+        media_type, body = found.body(keywright.clock.now(), request.headers.get("accept", ""))
+        return Response(body, found.status, dict(found.headers), media_type)
+
+    app.state.keywright = keywright
+    for kind in (FaultRaised, Unavailable, ActError, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, answer)

@@ -1,0 +1,79 @@
+"""What commands share: opening the data directory, who acts, and how values are written."""
+
+from __future__ import annotations
+
+import getpass
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from keywright.audit import Actor, ActorKind
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SPAN = re.compile(r"([1-9][0-9]{0,8})([smhdw])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+data_dir_option = click.option("--data-dir", metavar="PATH", help="The data directory (KEYWRIGHT_DATA_DIR).")
+account_option = click.option("--account", metavar="ACCOUNT", help="Id or name; default: the operator's account.")
+
+
+class Span(click.ParamType[int]):
+    """A span such as ``90d``, in seconds."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Seconds; a usage error for anything else."""
+        if isinstance(value, int):
+            return value
+        if value == "0":
+            return 0
+        match = _SPAN.fullmatch(value)
+        if not match:
+            self.fail(f"{value!r} is not a span such as 30m, 24h or 90d.", param, ctx)
+        return int(match[1]) * _SECONDS[match[2]]
+
+
+@contextmanager
+def opened(data_dir: str | None) -> Iterator[Any]:
+    """The data directory, opened beside whatever server is running on it; what was done is written at the end."""
+    from keywright.build import Keywright
+
+    with Keywright.open(data_dir) as keywright:
+        yield keywright
+
+
+def me() -> Actor:
+    """Whoever is at this machine's keyboard."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = "unknown"
+    return Actor(ActorKind.COMMAND_LINE, name[:64])
+
+
+def account_id(keywright: Any, reference: str | None) -> str:
+    """The account that ``reference`` means; the operator's if it is None.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: several have that name.
+    """
+    from keywright.errors import Conflict, NotFound
+
+    if reference is None:
+        operator: str = keywright.manager.operator_account().id
+        return operator
+    keywright.manager.operator_account()
+    found = [each.id for each in keywright.manager.accounts(me()) if reference in (each.id, each.name)]
+    if not found:
+        raise NotFound(f"There is no account {reference!r}. `keywright accounts list` shows them.")
+    if len(found) > 1:
+        raise Conflict(f"Several accounts are named {reference!r}; use the id.")
+    only: str = found[0]
+    return only

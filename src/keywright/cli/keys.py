@@ -1,0 +1,186 @@
+"""``keywright keys``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from keywright.cli.common import Span, account_id, account_option, data_dir_option, json_option, me, opened
+from keywright.cli.output import say_json, say_table
+
+_COLUMNS = ("id", "name", "prefix", "hint", "status", "last_used_at", "created_at", "expires_at")
+
+
+@click.group()
+def command() -> None:
+    """Create, list, show, rotate, disable, delete keys.
+
+    REF is a key's id, its name if only one key has it, or its prefix and last four characters: lwa.sk_live_...Ab3d
+    """
+
+
+@command.command()
+@click.argument("name")
+@account_option
+@click.option("--format", "key_format", metavar="FORMAT", help="lwa, ss, or one of the settings' (default: lwa).")
+@click.option("--environment", metavar="live|test", help="Default: live.")
+@click.option("--scope", "scopes", multiple=True, metavar="SCOPE", help="What it may do; default: everything (*).")
+@click.option("--limit", "limits", multiple=True, metavar="LIMIT", help="Such as 100/15m; none for no limit.")
+@click.option("--network", "networks", multiple=True, metavar="CIDR", help="Where it may be used from.")
+@click.option("--expires", type=Span(), metavar="SPAN", help="Such as 90d; default: never.")
+@data_dir_option
+@json_option
+def create(name: str, account: str | None, data_dir: str | None, as_json: bool, **given: Any) -> None:
+    """Create a key and show it, once. Where output is piped, the bare key is all that is printed."""
+    with opened(data_dir) as keywright:
+        from keywright.manage.views import created_shape
+
+        created = keywright.manager.create(me(), account_id(keywright, account), {"name": name, **_values(given)})
+        shown = created_shape(created, keywright.policy, keywright.clock.now())
+    _show_once(shown, as_json=as_json)
+
+
+@command.command("list")
+@account_option
+@data_dir_option
+@json_option
+def list_keys(account: str | None, data_dir: str | None, as_json: bool) -> None:
+    """List keys, the oldest first."""
+    with opened(data_dir) as keywright:
+        shown = list(_all_keys(keywright, account_id(keywright, account)))
+    if as_json:
+        say_json(shown)
+    else:
+        say_table([column.replace("_", " ") for column in _COLUMNS], [[each[c] for c in _COLUMNS] for each in shown])
+
+
+@command.command()
+@click.argument("ref")
+@account_option
+@data_dir_option
+@json_option
+def show(ref: str, account: str | None, data_dir: str | None, as_json: bool) -> None:
+    """Show a key, without the key."""
+    with opened(data_dir) as keywright:
+        found = keywright.manager.find(me(), account_id(keywright, account), ref)
+        _say_key(keywright, found, as_json=as_json)
+
+
+@command.command()
+@click.argument("ref")
+@click.option("--grace", type=Span(), default="24h", metavar="SPAN", help="How long the old key works on.", show_default=True)
+@account_option
+@data_dir_option
+@json_option
+def rotate(ref: str, grace: int, account: str | None, data_dir: str | None, as_json: bool) -> None:
+    """Make a key's successor and show it, once; the old key ends after the grace."""
+    with opened(data_dir) as keywright:
+        from keywright.manage.views import created_shape
+
+        owner = account_id(keywright, account)
+        old = keywright.manager.find(me(), owner, ref)
+        created = keywright.manager.rotate(me(), owner, old.row.id, grace)
+        shown = created_shape(created, keywright.policy, keywright.clock.now())
+    _show_once(shown, as_json=as_json)
+
+
+@command.command()
+@click.argument("ref")
+@account_option
+@data_dir_option
+@json_option
+def disable(ref: str, account: str | None, data_dir: str | None, as_json: bool) -> None:
+    """Refuse a key until it is enabled again."""
+    _set_disabled(ref, account, data_dir, disabled=True, as_json=as_json)
+
+
+@command.command()
+@click.argument("ref")
+@account_option
+@data_dir_option
+@json_option
+def enable(ref: str, account: str | None, data_dir: str | None, as_json: bool) -> None:
+    """Accept a disabled key again."""
+    _set_disabled(ref, account, data_dir, disabled=False, as_json=as_json)
+
+
+@command.command()
+@click.argument("ref")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@account_option
+@data_dir_option
+@json_option
+def delete(ref: str, yes: bool, account: str | None, data_dir: str | None, as_json: bool) -> None:
+    """Delete a key, at once and for good. Asks first; --yes does not."""
+    with opened(data_dir) as keywright:
+        owner = account_id(keywright, account)
+        found = keywright.manager.find(me(), owner, ref)
+        row = found.row
+        if not yes:
+            _confirm(f"Delete {row.name!r} ({row.prefix}…{row.hint})? Whatever uses it gets 401 from now on.")
+        keywright.manager.delete(me(), owner, row.id)
+    if as_json:
+        say_json({"id": row.id, "deleted": True})
+    else:
+        click.echo(f"Deleted {row.id}.", err=True)
+
+
+def _confirm(question: str) -> None:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("Nobody can be asked here: there is no terminal. Add --yes to delete without asking.")
+    click.confirm(question, abort=True, err=True)
+
+
+def _set_disabled(ref: str, account: str | None, data_dir: str | None, *, disabled: bool, as_json: bool) -> None:
+    with opened(data_dir) as keywright:
+        owner = account_id(keywright, account)
+        found = keywright.manager.find(me(), owner, ref)
+        changed = keywright.manager.update(me(), owner, found.row.id, {"disabled": disabled})
+        _say_key(keywright, changed, as_json=as_json)
+
+
+def _values(given: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, as the API calls them."""
+    values = {
+        "format": given["key_format"],
+        "environment": given["environment"],
+        "scopes": list(given["scopes"]),
+        "networks": list(given["networks"]),
+        "expires_in_seconds": given["expires"],
+    }
+    values = {name: value for name, value in values.items() if value}
+    if given["limits"]:
+        values["rate_limit"] = None if given["limits"] == ("none",) else list(given["limits"])
+    return values
+
+
+def _show_once(shown: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        say_json(shown)
+        return
+    click.echo(shown["key"])
+    if sys.stdout.isatty():
+        click.echo(f"\n{shown['id']}  {shown['name']}", err=True)
+        click.echo("Store it now: it is shown this once, and nowhere kept.", err=True)
+
+
+def _all_keys(keywright: Any, owner: str) -> Any:
+    from keywright.manage.views import key_shape
+
+    after = 0
+    while page := keywright.manager.keys(me(), owner, after):
+        for each in page:
+            yield key_shape(each, keywright.policy, keywright.clock.now())
+        after = page[-1].row.slot
+
+
+def _say_key(keywright: Any, found: Any, *, as_json: bool) -> None:
+    from keywright.manage.views import key_shape
+
+    shown = key_shape(found, keywright.policy, keywright.clock.now())
+    if as_json:
+        say_json(shown)
+    else:
+        say_table(("", ""), list(shown.items()))

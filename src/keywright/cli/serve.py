@@ -1,0 +1,70 @@
+"""``keywright serve``."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from keywright.cli.common import data_dir_option
+
+DRAIN_SECONDS = 30
+
+
+@click.command()
+@click.option("--host", metavar="ADDRESS", help="Address to listen on (KEYWRIGHT_HOST).")
+@click.option("--port", metavar="NUMBER", help="Port to listen on (KEYWRIGHT_PORT).")
+@click.option("--workers", metavar="NUMBER", help="How many processes serve (KEYWRIGHT_WORKERS).")
+@click.option("--tls-cert", metavar="PATH", help="Certificate chain, PEM (KEYWRIGHT_TLS_CERT).")
+@click.option("--tls-key", metavar="PATH", help="Its private key, PEM (KEYWRIGHT_TLS_KEY).")
+@data_dir_option
+def command(**flags: str | None) -> None:
+    """Serve the API until interrupted."""
+    from keywright import settings as settings_module
+
+    settings = settings_module.load(flags)
+    # Worker processes read their settings anew; what was said on the command line must reach them.
+    os.environ.update({settings_module.BY_NAME[name].variable: value for name, value in flags.items() if value})
+    _first_start(settings)
+    _run(settings)
+
+
+def _first_start(settings: Any) -> None:
+    """What the first start makes: the data directory, the operator's account, one sample campaign."""
+    from keywright.build import Keywright
+    from keywright.reference import campaigns, storage
+    from keywright.server import log
+
+    with Keywright(settings) as keywright:
+        log.configure(settings.log_level, keywright.formats)
+        operator = keywright.manager.operator_account()
+        resources = storage.Resources(settings.data_dir)
+        campaigns.ensure_sample(resources, operator.id)
+        resources.close()
+    scheme = "https" if settings.tls_cert else "http"
+    click.echo(f"Keywright serves on {scheme}://{settings.host}:{settings.port}, data in {settings.data_dir}", err=True)
+    click.echo('Make a key:  keywright keys create "Production Server"', err=True)
+
+
+def _run(settings: Any) -> None:
+    import uvicorn
+
+    uvicorn.run(
+        "keywright.server.app:from_environment",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        # We log ourselves, and believe only the proxies of the settings.
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )

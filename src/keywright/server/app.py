@@ -1,0 +1,110 @@
+"""The application: the API, the resource APIs, health, and the layers around them, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+
+import keywright
+from keywright import settings as settings_module
+from keywright.adapters import openapi
+from keywright.adapters.asgi import App, KeyAuth
+from keywright.adapters.fastapi import install_errors
+from keywright.build import Keywright
+from keywright.errors import Unavailable
+from keywright.reference import campaigns, storage, subscriptions
+from keywright.server import log
+from keywright.server.api import account, keys
+from keywright.server.api.keys import json_answer
+from keywright.server.edge import Edge
+from keywright.server.help import help_page
+
+#: Below these every request needs a key, whether or not there is anything at its path.
+PROTECTED = ("/v1", "/api")
+
+DESCRIPTION = "Issue, list, change, rotate and delete API keys. Every path under `/v1` is also under `/api/v1`."
+
+
+def create_app(opened: Keywright) -> App:
+    """The whole application over ``opened``, which is closed when the application stops."""
+    resources = storage.Resources(opened.settings.data_dir, opened.clock)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        # The server has answered everything by now; what is left is in memory only.
+        opened.close()
+        resources.close()
+
+    app = FastAPI(
+        title="Keywright", version=keywright.__version__, lifespan=lifespan,
+        docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
+    )  # fmt: skip
+    install_errors(app, opened)
+    app.include_router(keys.router(opened))
+    app.include_router(account.router(opened))
+    app.include_router(subscriptions.router(resources))
+    app.include_router(campaigns.router(resources))
+    _add_open_routes(app, opened)
+    return Edge(KeyAuth(app, opened, PROTECTED), opened)
+
+
+def from_environment() -> App:
+    """The application as a worker process makes it: everything it needs to know is in its environment."""
+    settings = settings_module.load()
+    opened = Keywright(settings)
+    log.configure(settings.log_level, opened.formats)
+    opened.usage.start()
+    return create_app(opened)
+
+
+def _add_open_routes(app: FastAPI, opened: Keywright) -> None:
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = openapi_document(app, opened)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+    @app.get("/openapi.json", include_in_schema=False)
+    def api_document() -> Response:
+        return json_answer(document())
+
+    @app.get("/healthz", include_in_schema=False)
+    def healthz() -> Response:
+        """This process answers."""
+        return json_answer({"status": "ok"})
+
+    @app.get("/readyz", include_in_schema=False)
+    def readyz(request: Request) -> Response:
+        """This process can verify keys and change them: the store answers."""
+        try:
+            version = opened.store.version()
+        except Unavailable:
+            return json_answer({"status": "unavailable", "store": "unavailable"}, 503)
+        return json_answer({"status": "ok", "store": "ok", "feed_version": version})
+
+    @app.get("/help", include_in_schema=False)
+    def troubleshooting() -> Response:
+        return Response(help_page(opened.settings.support_contact), media_type="text/plain; charset=utf-8")
+
+    @app.get("/", include_in_schema=False)
+    def root() -> Response:
+        links = {"api": "/openapi.json", "health": "/healthz", "ready": "/readyz", "help": "/help"}
+        return json_answer({"name": "Keywright", "version": keywright.__version__, **links})
+
+
+def openapi_document(app: FastAPI, opened: Keywright) -> dict[str, Any]:
+    """The OpenAPI 3.1 document."""
+    contact = opened.settings.support_contact
+    document = get_openapi(
+        title=app.title, version=app.version, openapi_version="3.1.0", description=DESCRIPTION, routes=app.routes,
+        contact={"name": "Support", "url" if "//" in contact else "email": contact} if contact else None,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )  # fmt: skip
+    document["components"]["schemas"] = openapi.components()
+    return document

@@ -1,0 +1,127 @@
+"""The outermost layer: what holds for every request, whoever answers it.
+
+Size before anything else, then the headers that every answer carries, and a log line that never shows a key. It also
+gives each request an id, answers ``HEAD`` like ``GET``, and lets ``/api/v1`` mean ``/v1``.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from keywright.adapters.answers import Fault, FaultRaised
+from keywright.adapters.asgi import REQUEST_ID_NAME, SCOPE_NAME, App, Caller, Message, Receive, Scope, Send, header
+from keywright.adapters.asgi import encoded, send_fault
+from keywright.adapters.json_body import MAX_BODY_BYTES
+from keywright.build import Keywright
+from keywright.record import Network, parse_address
+from keywright.server.log import RequestLog
+
+MAX_HEADER_BYTES = 16_384
+MAX_HEADERS = 100
+ALIAS = "/api/v1"
+ALIAS_OF = "/v1"
+
+_EVERY_ANSWER = encoded([("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")])
+_TOO_LARGE = Fault(
+    "PAYLOAD_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES} bytes.", (("Connection", "close"),)
+)
+_HEADERS_TOO_LARGE = Fault("HEADERS_TOO_LARGE", f"The headers are larger than {MAX_HEADER_BYTES} bytes.")
+
+
+class Edge:
+    """The layer, around the application."""
+
+    def __init__(self, app: App, keywright: Keywright) -> None:
+        self._app = app
+        self._keywright = keywright
+        self._log = RequestLog(keywright)
+        self._trusted = keywright.settings.trusted_proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = self._keywright.clock.elapsed()
+        inner = self._rewritten(scope)
+        answer = _Answer(send, inner[REQUEST_ID_NAME])
+        try:
+            await self._limited(inner, receive, answer)
+        except Exception as error:  # noqa: BLE001 - the last resort: the answer was given, what is left is to tell of it
+            self._log.failed(inner, error)
+        caller: Caller | None = inner.get(SCOPE_NAME)
+        self._log.answered(scope, inner, answer.status, self._keywright.clock.elapsed() - started, caller)
+
+    def _rewritten(self, scope: Scope) -> Scope:
+        inner = dict(scope)
+        inner[REQUEST_ID_NAME] = "req_" + secrets.token_hex(8)
+        inner["client"] = real_client(scope, self._trusted)
+        # The server drops the body of an answer to HEAD by itself; it looks at its own scope, not at this one.
+        if scope["method"] == "HEAD":
+            inner["method"] = "GET"
+        if scope["path"] == ALIAS or scope["path"].startswith(ALIAS + "/"):
+            inner["path"] = ALIAS_OF + scope["path"][len(ALIAS) :]
+        return inner
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        now = self._keywright.clock.now()
+        headers = scope["headers"]
+        if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+            await send_fault(send, _HEADERS_TOO_LARGE, "", now)
+            return
+        length = header(scope, b"content-length")
+        if length.isdecimal() and int(length) > MAX_BODY_BYTES:
+            await send_fault(send, _TOO_LARGE, header(scope, b"accept"), now)
+            return
+        await self._app(scope, _counting(receive), send)
+
+
+class _Answer:
+    """Adds the headers that every answer has, and remembers the status."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._more = [*_EVERY_ANSWER, (b"x-request-id", request_id.encode())]
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), *self._more]
+        await self._send(message)
+
+
+def _counting(receive: Receive) -> Receive:
+    """The same messages, until the body is too large: what is sent without a length is counted as it comes."""
+    received = 0
+
+    async def wrapped() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MAX_BODY_BYTES:
+            raise FaultRaised(_TOO_LARGE)
+        return message
+
+    return wrapped
+
+
+def real_client(scope: Scope, trusted: tuple[Network, ...]) -> tuple[str, int] | None:
+    """The client's address: the peer, or the nearest address in X-Forwarded-For that is not a trusted proxy's own.
+
+    Read from the right: what stands to the left of the first untrusted address was written by anybody.
+    """
+    client: tuple[str, int] | None = scope.get("client")
+    if not trusted or client is None or not _trusted(client[0], trusted):
+        return client
+    for text in reversed(header(scope, b"x-forwarded-for").split(",")):
+        address = parse_address(text.strip())
+        if address is None:
+            break
+        if not _trusted(str(address), trusted):
+            return (str(address), 0)
+    return client
+
+
+def _trusted(text: str, trusted: tuple[Network, ...]) -> bool:
+    address = parse_address(text)
+    return address is not None and any(address in network for network in trusted)
