@@ -26,7 +26,8 @@ if TYPE_CHECKING:
         Unavailable as Unavailable,
     )
     from keywright.limits.base import Decision as Decision, Limit as Limit
-    from keywright.outcome import Accepted as Accepted, Outcome as Outcome, Reason as Reason, Refused as Refused
+    from keywright.outcome import Accepted as Accepted, Outcome as Outcome, Refused as Refused
+    from keywright.reason import Reason as Reason
     from keywright.record import Record as Record, Request as Request
 
 _HOME = {
@@ -41,7 +42,7 @@ _HOME = {
     "ManualClock": "clock",
     "Misconfigured": "errors",
     "Outcome": "outcome",
-    "Reason": "outcome",
+    "Reason": "reason",
     "Record": "record",
     "Refused": "outcome",
     "Request": "record",
@@ -50,7 +51,7 @@ _HOME = {
     "timestamp": "clock",
 }
 
-__all__ = sorted([*_HOME, "__version__"])
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604 - the table above is the one place where they stand
 
 
 def __getattr__(name: str) -> Any:

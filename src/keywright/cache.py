@@ -123,5 +123,3 @@ class RecordCache:
         for fingerprint in list(self.entries)[: self._max_keys // 2 + 1]:
             accepted = self.entries.pop(fingerprint)
             self._by_key.pop(accepted.record.key_id, None)
-
-

@@ -13,7 +13,7 @@ class KeywrightError(Exception):
     """Base of every error that Keywright raises on purpose."""
 
 
-class Unavailable(KeywrightError):  # noqa: N818 - it names a state of the machine, and reads so where it is caught
+class Unavailable(KeywrightError):
     """The store, the disk or the limiter cannot answer now. Nothing was changed; trying again is right.
 
     Attributes:
@@ -25,7 +25,7 @@ class Unavailable(KeywrightError):  # noqa: N818 - it names a state of the machi
         self.retry_after_seconds = retry_after_seconds
 
 
-class Misconfigured(KeywrightError):  # noqa: N818 - as above
+class Misconfigured(KeywrightError):
     """Keywright cannot start safely as it is set up. The message says what to do about it."""
 
 

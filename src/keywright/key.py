@@ -178,9 +178,9 @@ class KeyFormats:
 
     def _redaction_pattern(self) -> str:
         # A dot or an underscore may arrive percent-encoded in a path; the prefix stays readable either way.
-        starts = []
-        for prefix in self._prefixes:
-            starts.append("".join(f"(?:{re.escape(c)}|%{ord(c):02X}|%{ord(c):02x})" for c in prefix))
+        starts = [
+            "".join(f"(?:{re.escape(c)}|%{ord(c):02X}|%{ord(c):02x})" for c in prefix) for prefix in self._prefixes
+        ]
         # A tail that lost its prefix is still 131 secret bits: any long run of letters and digits goes as well.
         return rf"({'|'.join(starts)})[0-9A-Za-z%._~-]{{6,}}|[0-9A-Za-z]{{{RANDOM_CHARACTERS + 1},}}"
 

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from keywright.key import KeyFormat
 from keywright.limits.base import Limit, parse_limits
-from keywright.outcome import Reason
+from keywright.reason import Reason
 from keywright.values import Value
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -209,5 +209,3 @@ def _scopes(scopes: tuple[str, ...]) -> frozenset[str]:
 @lru_cache(maxsize=4096)
 def _networks(networks: tuple[str, ...]) -> tuple[Network, ...]:
     return tuple(parse_network(text) for text in networks)
-
-

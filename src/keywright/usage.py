@@ -13,7 +13,7 @@ from enum import IntEnum
 
 from keywright.clock import Clock
 from keywright.errors import Unavailable
-from keywright.outcome import Reason
+from keywright.reason import Reason
 from keywright.record import Record, Request
 from keywright.stores.base import LastUse, UsageRow, UsageStore
 

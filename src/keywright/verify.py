@@ -18,7 +18,8 @@ from keywright.errors import Unavailable
 from keywright.flood import FloodGate
 from keywright.key import MAX_KEY_CHARACTERS, KeyFormats
 from keywright.limits.base import Decision, Limiter
-from keywright.outcome import Accepted, Outcome, Reason, Refused
+from keywright.outcome import Accepted, Outcome, Refused
+from keywright.reason import Reason
 from keywright.record import (
     ANY_REQUEST,
     LimitPolicy,

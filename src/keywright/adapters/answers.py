@@ -9,7 +9,8 @@ from typing import Any
 
 from keywright.clock import timestamp
 from keywright.limits.base import Decision
-from keywright.outcome import NOT_A_KEY, Reason, Refused
+from keywright.outcome import Refused
+from keywright.reason import NOT_A_KEY, Reason
 from keywright.values import Value
 
 #: Every error code there is: the status it is sent with, and its title in a problem document.
@@ -56,8 +57,8 @@ class Fault(Value, frozen=True, gc=False):
     code: str
     message: str
     headers: tuple[tuple[str, str], ...] = ()
-    details: Mapping[str, Any] = {}  # noqa: RUF012 - frozen, and never written to
-    problem: Mapping[str, Any] = {}  # noqa: RUF012 - as above
+    details: Mapping[str, Any] = {}
+    problem: Mapping[str, Any] = {}
 
     @property
     def status(self) -> int:
@@ -80,7 +81,7 @@ class Fault(Value, frozen=True, gc=False):
         return PROBLEM_JSON, to_json({**problem, **self.details, **self.problem})
 
 
-class FaultRaised(Exception):  # noqa: N818 - it carries an answer, not an accident
+class FaultRaised(Exception):
     """An answer that is given by raising it."""
 
     def __init__(self, fault: Fault) -> None:

@@ -15,7 +15,8 @@ from keywright.adapters.credentials import Absent, Presented, presented_key
 from keywright.build import Keywright
 from keywright.errors import Unavailable
 from keywright.limits.base import Decision
-from keywright.outcome import Accepted, Outcome, Reason, Refused
+from keywright.outcome import Accepted, Outcome, Refused
+from keywright.reason import Reason
 from keywright.record import Record, Request
 from keywright.values import Value
 

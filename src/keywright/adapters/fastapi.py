@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
+from starlette.routing import Match
 
 from keywright.adapters import answers
 from keywright.adapters.answers import Fault, FaultRaised
@@ -26,6 +26,8 @@ from keywright.usage import UsageOutcome
 
 M = TypeVar("M", bound=BaseModel)
 
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
 _HEADER_SCHEME = APIKeyHeader(
     name="X-API-Key",
     scheme_name="ApiKey",
@@ -33,7 +35,9 @@ _HEADER_SCHEME = APIKeyHeader(
     auto_error=False,
 )
 _BEARER_SCHEME = HTTPBearer(
-    scheme_name="Bearer", description="The key as a bearer token. X-API-Key decides where both are sent.", auto_error=False
+    scheme_name="Bearer",
+    description="The key as a bearer token. X-API-Key decides where both are sent.",
+    auto_error=False,
 )
 
 
@@ -155,14 +159,16 @@ def http_fault(request: HttpRequest, error: HTTPException) -> Fault:
 
 def allowed_methods(request: HttpRequest) -> list[str]:
     """All methods of all routes at the request's path: the router itself names only those of the first."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            methods |= route.methods or set()
-    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
+    routes = request.app.router.routes
+    found = []
+    for method in METHODS:
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in routes):
+            found.append(method)
+    return found + (["HEAD"] if "GET" in found else [])
 
 
-def fault_of(request: HttpRequest, error: Exception) -> Fault:
+def fault_of(request: HttpRequest, error: Exception) -> Fault:  # noqa: PLR0911 - a table, not a path
     """The answer to anything that a handler of ours may raise."""
     match error:
         case FaultRaised():

@@ -14,7 +14,7 @@ _BRACKETS = re.compile(r"[\[\]{}]")
 _LONG_NUMBER = re.compile(rf"[0-9]{{{MAX_DIGITS + 1}}}")
 
 
-class MalformedJson(ValueError):  # noqa: N818 - it names what came, and is shown to whoever sent it
+class MalformedJson(ValueError):
     """The text is not JSON as we take it; the message says why."""
 
 

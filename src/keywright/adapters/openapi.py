@@ -42,7 +42,6 @@ class Problem(BaseModel):
     timestamp: str = Field(pattern=TIME_PATTERN)
 
 
-
 def _header(description: str, pattern: str, example: str) -> dict[str, Any]:
     schema = {"type": "string", "pattern": pattern, "examples": [example]}
     return {"description": description, "schema": schema, "required": True}

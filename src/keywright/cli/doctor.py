@@ -25,12 +25,16 @@ def command(data_dir: str | None, as_json: bool) -> int:
     settings = settings_module.load({"data_dir": data_dir})
     with Keywright(settings) as keywright:
         checks = [_checked(name, check) for name, check in _checks(keywright)]
-    shown = [{"name": name, "value": _value(settings, name), "origin": settings.origins[name]} for name in settings.origins]
+    shown = [
+        {"name": name, "value": _value(settings, name), "origin": settings.origins[name]} for name in settings.origins
+    ]
     healthy = all(check["ok"] for check in checks)
     if as_json:
         say_json({"ok": healthy, "checks": checks, "settings": shown})
     else:
-        say_table(("check", "", ""), [(each["check"], "ok" if each["ok"] else "WRONG", each["found"]) for each in checks])
+        say_table(
+            ("check", "", ""), [(each["check"], "ok" if each["ok"] else "WRONG", each["found"]) for each in checks]
+        )
         click.echo()
         say_table(("setting", "value", "from"), [list(each.values()) for each in shown])
     return ExitCode.OK if healthy else ExitCode.ERROR

@@ -70,7 +70,9 @@ def show(ref: str, account: str | None, data_dir: str | None, as_json: bool) -> 
 
 @command.command()
 @click.argument("ref")
-@click.option("--grace", type=Span(), default="24h", metavar="SPAN", help="How long the old key works on.", show_default=True)
+@click.option(
+    "--grace", type=Span(), default="24h", metavar="SPAN", help="How long the old key works on.", show_default=True
+)
 @account_option
 @data_dir_option
 @json_option

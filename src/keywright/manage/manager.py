@@ -207,7 +207,8 @@ class Manager:
         key_format = self._formats.by_name[complete["format"]]
         if complete["environment"] not in key_format.environments:
             raise InvalidValue(
-                f"Keys of the format {key_format.name} are made for: {', '.join(key_format.environments)}.", "environment"
+                f"Keys of the format {key_format.name} are made for: {', '.join(key_format.environments)}.",
+                "environment",
             )
         if OPERATOR_SCOPE in complete["scopes"] and not account.operator:
             raise InvalidValue("Only keys of the operator's account can have the scope operator.", "scopes")
@@ -406,5 +407,3 @@ def _by_day(hours: Iterable[HourCount]) -> list[HourCount]:
         day = each.start // 86_400 * 86_400
         sums[day, each.outcome] = sums.get((day, each.outcome), 0) + each.count
     return [HourCount(day, outcome, count) for (day, outcome), count in sums.items()]
-
-

@@ -75,7 +75,9 @@ def networks(value: Any) -> tuple[str, ...]:
         try:
             found.append(str(parse_network(text)))
         except ValueError as error:
-            raise InvalidValue(f"networks: {text[:80]!r} is not a network such as 203.0.113.0/24.", "networks") from error
+            raise InvalidValue(
+                f"networks: {text[:80]!r} is not a network such as 203.0.113.0/24.", "networks"
+            ) from error
     return tuple(dict.fromkeys(found))
 
 
@@ -175,9 +177,7 @@ def parse_members(given: Mapping[str, Any], now: float) -> dict[str, Any]:
     """The shared members of ``given``, by the name of the column they are stored in. Others are left out."""
     if "expires_at" in given and "expires_in_seconds" in given:
         raise InvalidValue("Give expires_at or expires_in_seconds, not both.", "expires_in_seconds")
-    return {
-        _SHARED[member][0]: _SHARED[member][1](value, now) for member, value in given.items() if member in _SHARED
-    }
+    return {_SHARED[member][0]: _SHARED[member][1](value, now) for member, value in given.items() if member in _SHARED}
 
 
 def _texts(value: Any, member: str, most: int) -> tuple[str, ...]:

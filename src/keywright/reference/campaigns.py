@@ -1,5 +1,5 @@
-"""``/api/campaigns``: campaigns that another system triggers, one message at a time. Each trigger is stored before it is
-acknowledged; handing it to a channel comes later."""
+"""``/api/campaigns``: campaigns that another system triggers, one message at a time. Each trigger is stored before it
+is acknowledged; handing it to a channel comes later."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import Connection, Row, insert, select, update
 
+from keywright import timestamp
 from keywright.adapters.answers import JSON, to_json
 from keywright.adapters.asgi import Caller
 from keywright.adapters.fastapi import fault, read_body, read_object, require_scope, validated
 from keywright.adapters.openapi import answers, body
-from keywright import timestamp
 from keywright.reference.storage import Resources, campaigns, new_id, triggers
 
 SAMPLE_NAME = "Order confirmation"
@@ -195,7 +195,9 @@ def _phone(attributes: dict[str, Any]) -> str:
                 return phone
     except phonenumbers.NumberParseException:
         pass
-    raise fault("VALIDATION_ERROR", "phone must be a number in E.164, such as +14155552671.", details=[{"member": "phone"}])
+    raise fault(
+        "VALIDATION_ERROR", "phone must be a number in E.164, such as +14155552671.", details=[{"member": "phone"}]
+    )
 
 
 def _insert(connection: Connection, account_id: str, name: str, *, deployed: bool, now: float) -> Row[Any]:

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row, func, insert, or_, select
 
+from keywright import timestamp
 from keywright.adapters.answers import JSON, to_json
 from keywright.adapters.asgi import Caller
 from keywright.adapters.fastapi import fault, read_object, require_scope, validated
 from keywright.adapters.openapi import answers, body
-from keywright import timestamp
 from keywright.reference.storage import Resources, new_id, subscriptions
 
 MAX_PAGE = 100
@@ -27,7 +27,9 @@ class SubscriptionBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     entity_type: EntityType
-    linkedin_id: str | None = Field(default=None, min_length=1, max_length=255, pattern=r"^\S+$", examples=["jane-smith"])
+    linkedin_id: str | None = Field(
+        default=None, min_length=1, max_length=255, pattern=r"^\S+$", examples=["jane-smith"]
+    )
     linkedin_url: str | None = Field(
         default=None, max_length=2048, pattern=r"^https://\S+$", examples=["https://www.linkedin.com/in/jane-smith"]
     )

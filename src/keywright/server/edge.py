@@ -9,8 +9,19 @@ from __future__ import annotations
 import secrets
 
 from keywright.adapters.answers import Fault, FaultRaised
-from keywright.adapters.asgi import REQUEST_ID_NAME, SCOPE_NAME, App, Caller, Message, Receive, Scope, Send, header
-from keywright.adapters.asgi import encoded, send_fault
+from keywright.adapters.asgi import (
+    REQUEST_ID_NAME,
+    SCOPE_NAME,
+    App,
+    Caller,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    encoded,
+    header,
+    send_fault,
+)
 from keywright.adapters.json_body import MAX_BODY_BYTES
 from keywright.build import Keywright
 from keywright.record import Network, parse_address
@@ -22,9 +33,7 @@ ALIAS = "/api/v1"
 ALIAS_OF = "/v1"
 
 _EVERY_ANSWER = encoded([("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")])
-_TOO_LARGE = Fault(
-    "PAYLOAD_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES} bytes.", (("Connection", "close"),)
-)
+_TOO_LARGE = Fault("PAYLOAD_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES} bytes.", (("Connection", "close"),))
 _HEADERS_TOO_LARGE = Fault("HEADERS_TOO_LARGE", f"The headers are larger than {MAX_HEADER_BYTES} bytes.")
 
 

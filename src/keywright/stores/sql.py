@@ -152,9 +152,7 @@ class SqlSnapshot:
     def made_by(self, account_id: str, idempotency_key: str) -> str | None:
         """See `Snapshot.made_by`."""
         made = tables.idempotency.c
-        statement = select(made.key_id).where(
-            made.account_id == account_id, made.idempotency_key == idempotency_key
-        )
+        statement = select(made.key_id).where(made.account_id == account_id, made.idempotency_key == idempotency_key)
         return self._connection.execute(statement).scalar()
 
 

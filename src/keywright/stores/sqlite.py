@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,7 @@ class SqliteStore:
         with self._database.writing() as connection:
             bring_up_to_date(connection, "records")
         self._nonce = NonceFile(data_dir / NONCE_FILE)
-        self.freshness = self._nonce.read
+        self.freshness: Callable[[], object] = self._nonce.read
 
     def find(self, digests: Iterable[Digest]) -> Found:
         """See `Store.find`."""

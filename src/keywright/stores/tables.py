@@ -83,7 +83,9 @@ tombstones = Table(
 )
 
 #: One row: the version of the newest change. A sequence would not do: numbers must come in the order of the commits.
-feed = Table("feed", records, Column("id", SmallInteger, primary_key=True), Column("version", BigInteger, nullable=False))
+feed = Table(
+    "feed", records, Column("id", SmallInteger, primary_key=True), Column("version", BigInteger, nullable=False)
+)
 
 changes = Table(
     "changes",

@@ -66,7 +66,9 @@ def _add_reading(routes: APIRouter, keywright: Keywright) -> None:
     def list_keys(
         request: Request,
         caller: ReadKeys,
-        limit: Annotated[int | None, Query(ge=1, le=MAX_PAGE_KEYS, description="Keys in a page; all if left out.")] = None,
+        limit: Annotated[
+            int | None, Query(ge=1, le=MAX_PAGE_KEYS, description="Keys in a page; all if left out.")
+        ] = None,
         cursor: Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")] = None,
     ) -> Response:
         """All keys of the account of the calling key; with `limit`, a page of them."""
@@ -111,7 +113,11 @@ def _add_creating(routes: APIRouter, keywright: Keywright) -> None:
         body: Body,
         idempotency_key: Annotated[
             str | None,
-            Header(min_length=1, max_length=MAX_IDEMPOTENCY_CHARACTERS, description="Makes a retry safe: at most one key is made."),
+            Header(
+                min_length=1,
+                max_length=MAX_IDEMPOTENCY_CHARACTERS,
+                description="Makes a retry safe: at most one key is made.",
+            ),
         ] = None,
     ) -> Response:
         """A new key of the same account. Only `name` is required; the rest is the calling key's own, or within it."""
@@ -132,7 +138,10 @@ def _add_creating(routes: APIRouter, keywright: Keywright) -> None:
         ),
     )  # fmt: skip
     def rotate_key(
-        request: Request, caller: WriteKeys, key_id: str, body: Annotated[Mapping[str, Any], Depends(read_object_or_nothing)]
+        request: Request,
+        caller: WriteKeys,
+        key_id: str,
+        body: Annotated[Mapping[str, Any], Depends(read_object_or_nothing)],
     ) -> Response:
         """A successor with the same rights; the old key ends after the grace, and never later than it would have."""
         values.only(body, ("grace_seconds",))

@@ -64,7 +64,11 @@ class KeyList(_Shape):
 
 class _Values(_Shape):
     scopes: list[str] = Field(
-        default=[], min_length=1, max_length=MAX_SCOPES, description="Default: the calling key's.", examples=[["keys:read"]]
+        default=[],
+        min_length=1,
+        max_length=MAX_SCOPES,
+        description="Default: the calling key's.",
+        examples=[["keys:read"]],
     )
     expires_at: str | None = Field(
         default=None, description="A time in the future; null for never.", examples=["2040-01-31T09:00:00Z"]
@@ -78,7 +82,9 @@ class _Values(_Shape):
     networks: list[str] = Field(
         default=[], max_length=MAX_NETWORKS, description="CIDR blocks.", examples=[["203.0.113.0/24"]]
     )
-    metadata: dict[str, Any] = Field(default={}, description="Your own data, up to 4 kB.", examples=[{"team": "payments"}])
+    metadata: dict[str, Any] = Field(
+        default={}, description="Your own data, up to 4 kB.", examples=[{"team": "payments"}]
+    )
 
 
 class CreateKey(_Values):
@@ -126,9 +132,7 @@ class Account(_Shape):
     name: str
     created_at: str = Time
     keys: KeyCounts
-    rate_limit: str | list[str] | None = Field(
-        description="The limit of keys that name none.", examples=["100/15m"]
-    )
+    rate_limit: str | list[str] | None = Field(description="The limit of keys that name none.", examples=["100/15m"])
 
 
 class UsageRow(_Shape):

@@ -27,7 +27,7 @@ def bring_up_to_date(connection: Connection, line: str) -> None:
         return
     if current and current > HEADS[line]:
         raise Misconfigured(
-            f"The database is of version {current}, and this Keywright knows {HEADS[line]}. Install the newer one again."
+            f"The database is of version {current}; this Keywright knows {HEADS[line]}. Install the newer one again."
         )
     from alembic import command
     from alembic.config import Config

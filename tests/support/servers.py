@@ -1,0 +1,128 @@
+"""A real server in a process of its own, and the command line beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+START_SECONDS = 20
+COMMAND = (sys.executable, "-m", "keywright")
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def clean_environment(data_dir: Path, **more: str) -> dict[str, str]:
+    """The environment without anybody's own KEYWRIGHT settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KEYWRIGHT_")}
+    return {**kept, "KEYWRIGHT_DATA_DIR": str(data_dir), **more}
+
+
+class Server:
+    """A started server.
+
+    Attributes:
+        url: such as ``http://127.0.0.1:40123``.
+        log: its standard error.
+        canaries: every key that was made through `key`.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str, data_dir: Path, log: Path) -> None:
+        self.process = process
+        self.url = url
+        self.data_dir = data_dir
+        self.log = log
+        self.canaries: list[str] = []
+
+    def command(
+        self, *arguments: str, stdin: str | None = None, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command line on the server's data directory, whatever it exits with."""
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            cwd=self.data_dir.parent,
+            env=clean_environment(self.data_dir, **(environment or {})),
+        )
+
+    def key(self, name: str = "Production Server", *options: str) -> dict[str, Any]:
+        """A new key, made by the command line: what ``keys create --json`` prints."""
+        done = self.command("keys", "create", name, "--json", *options)
+        assert done.returncode == 0, done.stderr
+        created: dict[str, Any] = json.loads(done.stdout)
+        self.canaries.append(created["key"])
+        return created
+
+    def account(self, name: str) -> str:
+        """A new account's id."""
+        done = self.command("accounts", "create", name)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def request(self, method: str, path: str, key: str | None = None, **arguments: Any) -> requests.Response:
+        """One request, with the key in X-API-Key if there is one."""
+        headers = {**({"X-API-Key": key} if key else {}), **arguments.pop("headers", {})}
+        return requests.request(method, self.url + path, headers=headers, timeout=30, **arguments)
+
+    def stop(self) -> int:
+        """Stop it as an operator would, and wait."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=40)
+
+
+def start(data_dir: Path, *flags: str, scheme: str = "http", **environment: str) -> Server:
+    """Start a server and wait until it answers."""
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    log = data_dir.parent / f"server-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*COMMAND, "serve", "--port", str(port), *flags],
+            stdout=output,
+            stderr=output,
+            cwd=data_dir.parent,
+            env=clean_environment(data_dir, **environment),
+        )
+    started = Server(process, f"{scheme}://127.0.0.1:{port}", data_dir, log)
+    for _ in range(START_SECONDS * 20):
+        if process.poll() is not None:
+            break
+        try:
+            if requests.get(f"{started.url}/healthz", timeout=5, verify=False).ok:  # noqa: S501 - only whether it is up
+                return started
+        except requests.ConnectionError:
+            time.sleep(0.05)
+    process.kill()
+    raise AssertionError(f"the server did not start: {log.read_text()}")
+
+
+@contextmanager
+def running(data_dir: Path, *flags: str, scheme: str = "http", **environment: str) -> Iterator[Server]:
+    """A server for the length of a block. However it ends, only the process started here is ended."""
+    started = start(data_dir, *flags, scheme=scheme, **environment)
+    try:
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.stop()
