@@ -33,6 +33,8 @@ from keywright.record import (
 from keywright.stores.base import Store
 from keywright.usage import OUTCOME_OF, UsageOutcome, UsageRecorder
 
+# Members of an enumeration are slow to look up and to index by, and this one is on the hot path.
+_ACCEPTED = int(UsageOutcome.ACCEPTED)
 _MALFORMED = Refused(Reason.MALFORMED)
 _UNKNOWN = Refused(Reason.UNKNOWN)
 _STRIPES = 64
@@ -68,7 +70,7 @@ class Verifier:
         self._flood = FloodGate(clock)
         # Remembered keys are found by a fingerprint under a key that dies with this process: memory, swap and core
         # dumps hold neither keys nor anything the database holds.
-        self._fingerprint = hashlib.blake2s(key=secrets.token_bytes(32), digest_size=16)
+        self._new_fingerprint = hashlib.blake2s(key=secrets.token_bytes(32), digest_size=16).copy
         self._misses = tuple(threading.Lock() for _ in range(_STRIPES))
 
     def verify(self, presented: str, request: Request = ANY_REQUEST, now: float | None = None) -> Outcome:
@@ -92,10 +94,10 @@ class Verifier:
         """The same answer where no store is needed for it; None where it is. Never blocks on I/O."""
         if len(presented) > MAX_KEY_CHARACTERS:
             return _MALFORMED
+        fingerprint = self._new_fingerprint()
         try:
-            fingerprint = self._fingerprint.copy()
-            fingerprint.update(presented.encode("ascii"))
-        except UnicodeEncodeError:
+            fingerprint.update(presented.encode())
+        except UnicodeEncodeError:  # half a surrogate pair; anything else that is not ASCII is simply not found
             return _MALFORMED
         # First whether memory is current, then what it holds: the other way round, a change that lands in between
         # would be missed.
@@ -124,7 +126,7 @@ class Verifier:
         if request.scopes and (missing := missing_scopes(record.scopes, request.scopes)):
             self._usage.note(record, request, UsageOutcome.FORBIDDEN, now)
             return Refused(Reason.SCOPE, record, outcome.decision, missing)
-        self._usage.note(record, request, UsageOutcome.ACCEPTED, now)
+        self._usage.note(record, request, _ACCEPTED, now)
         return outcome
 
     def _refuse(self, record: Record, reason: Reason, request: Request, now: float) -> Refused:
@@ -144,8 +146,8 @@ class Verifier:
 
     def _cold(self, presented: str, request: Request, now: float | None) -> Outcome:
         self._cache.catch_up()
-        fingerprint = self._fingerprint.copy()
-        fingerprint.update(presented.encode("ascii"))
+        fingerprint = self._new_fingerprint()
+        fingerprint.update(presented.encode())
         digest = fingerprint.digest()
         # Of several requests with the same new key, one reads. The others wait for it here and then look again, which
         # is not the same as taking its answer: that answer may be older than they are.

@@ -18,19 +18,19 @@ import os
 import secrets
 import struct
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 from keywright.clock import Clock
 from keywright.errors import Misconfigured, Unavailable
 from keywright.limits.base import MAX_LIMITS_PER_KEY, Decision, Limit
 from keywright.limits.local import peeked
-from keywright.limits.window import CLOSED, Cell, decide
+from keywright.limits.window import CLOSED, Cell, decide, decide_one
 
 MAGIC = b"keywright limits 1\n"
 HEADER_BYTES = 4096
 _CELL = struct.Struct("=dII")  # opened_at, spent, window_seconds (0: the cell is free)
-ENTRY_BYTES = _CELL.size * MAX_LIMITS_PER_KEY
+_ENTRY = struct.Struct("=" + "dII" * MAX_LIMITS_PER_KEY)
+ENTRY_BYTES = _ENTRY.size
 #: Entries whose room on disk is reserved together. Writing to a hole of a mapped file on a full disk kills the process
 #: with SIGBUS; reserving first turns that into an error that can be answered.
 CHUNK_BYTES = ENTRY_BYTES * 4096
@@ -80,19 +80,24 @@ class SharedLimiter:
     def take(self, slot: int, limits: tuple[Limit, ...], cost: int, now: float) -> Decision:
         """See `Limiter.take`."""
         offset = self._entry(slot)
-        with self._threads[slot % _STRIPES], self._locked(offset):
-            places, cells = self._read(offset, limits)
-            decision, spent = decide(cells, limits, cost, now)
-            if decision.admitted:
-                for place, (opened_at, used), limit in zip(places, spent, limits, strict=True):
-                    _CELL.pack_into(self._map, place, opened_at, used, limit.window_seconds)
-            return decision
+        with self._threads[slot % _STRIPES]:
+            self._lock(offset)
+            try:
+                if len(limits) == 1:
+                    return self._take_one(offset, limits[0], cost, now)
+                return self._take_all(offset, limits, cost, now)
+            finally:
+                self._unlock(offset)
 
     def peek(self, slot: int, limits: tuple[Limit, ...], now: float) -> Decision:
         """See `Limiter.peek`."""
         offset = self._entry(slot)
-        with self._threads[slot % _STRIPES], self._locked(offset):
-            _, cells = self._read(offset, limits)
+        with self._threads[slot % _STRIPES]:
+            self._lock(offset)
+            try:
+                _, cells = self._read(offset, limits)
+            finally:
+                self._unlock(offset)
         return peeked(cells, limits, now)
 
     def close(self) -> None:
@@ -100,19 +105,37 @@ class SharedLimiter:
         self._map.close()
         os.close(self._descriptor)
 
+    def _take_one(self, offset: int, limit: Limit, cost: int, now: float) -> Decision:
+        places, cells = self._read(offset, (limit,))
+        decision, (opened_at, used) = decide_one(cells[0], limit, cost, now)
+        if decision.admitted:
+            _CELL.pack_into(self._map, places[0], opened_at, used, limit.window_seconds)
+        return decision
+
+    def _take_all(self, offset: int, limits: tuple[Limit, ...], cost: int, now: float) -> Decision:
+        places, cells = self._read(offset, limits)
+        decision, spent = decide(cells, limits, cost, now)
+        if decision.admitted:
+            for place, (opened_at, used), limit in zip(places, spent, limits, strict=True):
+                _CELL.pack_into(self._map, place, opened_at, used, limit.window_seconds)
+        return decision
+
     def _read(self, offset: int, limits: tuple[Limit, ...]) -> tuple[list[int], list[Cell]]:
         """Where each limit's cell is, and what it holds. A limit without a cell gets one that no limit here uses."""
-        stored: dict[int, tuple[int, Cell]] = {}
-        free = []
-        wanted = {limit.window_seconds for limit in limits}
-        for place in range(offset, offset + ENTRY_BYTES, _CELL.size):
-            opened_at, used, window_seconds = _CELL.unpack_from(self._map, place)
-            if window_seconds in wanted:
-                stored[window_seconds] = (place, (opened_at, used))
+        entry = _ENTRY.unpack_from(self._map, offset)
+        windows = entry[2::3]
+        wanted = [limit.window_seconds for limit in limits]
+        free = [number for number, window_seconds in enumerate(windows) if window_seconds not in wanted]
+        places, cells = [], []
+        for window_seconds in wanted:
+            if window_seconds in windows:
+                number = windows.index(window_seconds)
+                cells.append((entry[number * 3], entry[number * 3 + 1]))
             else:
-                free.append(place)
-        found = [stored.get(limit.window_seconds) or (free.pop(), CLOSED) for limit in limits]
-        return [place for place, _ in found], [cell for _, cell in found]
+                number = free.pop()
+                cells.append(CLOSED)
+            places.append(offset + number * _CELL.size)
+        return places, cells
 
     def _entry(self, slot: int) -> int:
         offset = HEADER_BYTES + slot * ENTRY_BYTES
@@ -133,13 +156,8 @@ class SharedLimiter:
             raise Unavailable(f"No room for the counters in {self._path}: {error.strerror}.", 5) from error
         self._reserved.add(chunk)
 
-    @contextlib.contextmanager
-    def _locked(self, offset: int) -> Iterator[None]:
-        self._lock(offset)
-        try:
-            yield
-        finally:
-            fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, 0, offset, ENTRY_BYTES, 0))
+    def _unlock(self, offset: int) -> None:
+        fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, 0, offset, ENTRY_BYTES, 0))
 
     def _lock(self, offset: int) -> None:
         wanted = _FLOCK.pack(fcntl.F_WRLCK, 0, offset, ENTRY_BYTES, 0)
