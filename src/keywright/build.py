@@ -20,7 +20,7 @@ from keywright.master import MasterSecret, create_master_secret, parse_master_se
 from keywright.outcome import Outcome
 from keywright.record import ANY_REQUEST, LimitPolicy, Request
 from keywright.settings import Settings
-from keywright.stores.sqlite import SqliteStore, SqliteUsageStore
+from keywright.stores.sqlite import RECORDS_FILE, SqliteStore, SqliteUsageStore
 from keywright.usage import UsageRecorder
 from keywright.verify import Verifier
 
@@ -147,4 +147,13 @@ def _master_secret(settings: Settings) -> MasterSecret:
     if settings.master_secret_file is not None:
         return read_master_secret(settings.master_secret_file)
     path = settings.data_dir / MASTER_SECRET_FILE
-    return read_master_secret(path) if path.exists() else create_master_secret(path)
+    # Asked in this order, because another process may be making both now: the secret first, then the database.
+    database_exists = (settings.data_dir / RECORDS_FILE).exists()
+    if path.exists():
+        return read_master_secret(path)
+    if database_exists:
+        raise Misconfigured(
+            f"The master secret {path} is missing, and the database beside it was made with it. Put it back from your "
+            "backup; without it no key of this database can be verified."
+        )
+    return create_master_secret(path)

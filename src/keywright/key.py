@@ -129,6 +129,9 @@ class KeyFormats:
             prefix = each.full_prefix(environment)
             if prefix in self._by_prefix or not _PREFIX.fullmatch(prefix):
                 raise Misconfigured(f"Key format {each.name!r}: the prefix {prefix!r} is unusable or used twice.")
+            for other in self._by_prefix:
+                if _alike(prefix, other):
+                    raise Misconfigured(f"Key format {each.name!r}: {prefix!r} and {other!r} cannot be told apart.")
             self._by_prefix[prefix] = (each, environment)
 
     def mint(self, name: str, environment: str) -> str:
@@ -183,6 +186,13 @@ class KeyFormats:
         ]
         # A tail that lost its prefix is still 131 secret bits: any long run of letters and digits goes as well.
         return rf"({'|'.join(starts)})[0-9A-Za-z%._~-]{{6,}}|[0-9A-Za-z]{{{RANDOM_CHARACTERS + 1},}}"
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether one prefix goes on as a tail of the other might: one key in 62 of the shorter would be taken for the
+    longer, and refused."""
+    shorter, longer = sorted((one, other), key=len)
+    return longer.startswith(shorter) and _TAIL.fullmatch(longer, len(shorter)) is not None
 
 
 def _random(length: int) -> str:

@@ -8,6 +8,7 @@ others keep verifying until their keys have been digested anew.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -92,20 +93,25 @@ def create_master_secret(path: Path) -> MasterSecret:
     process that starts at the same moment never reads half a secret, and a crash leaves none.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        _write_draft(draft)
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise Misconfigured(f"The master secret {path} cannot be made: {error.strerror}.") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return read_master_secret(path)
+
+
+def _write_draft(draft: Path) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         os.write(descriptor, f"1:{secrets.token_hex(SECRET_BYTES)}\n".encode())
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    sync_directory(path.parent)
-    return read_master_secret(path)
 
 
 def sync_directory(path: Path) -> None:

@@ -99,6 +99,13 @@ def _format(value: Any) -> KeyFormat:
         made = KeyFormat(**value)
     except TypeError as error:
         raise ValueError(f"a key format is a table with name and prefix; {error}") from error
+    if not isinstance(made.environments, dict):
+        raise ValueError("environments of a key format is a table such as {live = 'sk_live_'}")
+    texts = (made.name, made.prefix, *made.environments.values())
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("name, prefix and environments of a key format are texts")
+    if type(made.tail_characters) is not int or type(made.checksum) is not bool:
+        raise ValueError("tail_characters of a key format is a whole number, checksum is true or false")
     if made.rate_limit is not None:
         parse_limits((made.rate_limit,))
     return made

@@ -38,8 +38,9 @@ class Limit(Value, frozen=True, gc=False):
 
     def within(self, other: Limit) -> bool:
         """Whether this limit never allows more than ``other`` does, in a burst or over time."""
-        slower = self.count * other.window_seconds <= other.count * self.window_seconds
-        return slower and self.count <= other.count
+        # As many windows as can open within one of the other's must fit into that one.
+        windows = -(-other.window_seconds // self.window_seconds)
+        return self.count * windows <= other.count
 
 
 def parse_limit(text: str) -> Limit:

@@ -5,7 +5,7 @@ stranger could fill. A decision locks that entry's byte range in the kernel (2 t
 process dies, whatever it was doing. Counters survive ``kill -9`` and a restart; after a power cut the last seconds'
 counts may be lost, which can admit again what they had admitted.
 
-Why a kill cannot admit too much: what is spent is written before the request is admitted, and each number is written
+Why a kill cannot admit too much: what is spent is written before the request is admitted, and each cell is written
 whole. A process that dies between two of a key's windows leaves one charged for a request that was never answered.
 """
 
@@ -19,6 +19,7 @@ import secrets
 import struct
 import threading
 from pathlib import Path
+from typing import Any
 
 from keywright.clock import Clock
 from keywright.errors import Misconfigured, Unavailable
@@ -63,16 +64,20 @@ class SharedLimiter:
                 _create_table(self._path)
             # Never closed while the process serves, and opened by nobody else in it.
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+            # Before it is mapped: an empty file cannot be.
+            if os.pread(self._descriptor, len(MAGIC), 0) != MAGIC:
+                os.close(self._descriptor)
+                raise Misconfigured(f"{self._path} is not a limits file of this version. Move it away and start again.")
             self._map = mmap.mmap(self._descriptor, os.fstat(self._descriptor).st_size)
         except OSError as error:
             raise Unavailable(f"The limits file {self._path} cannot be opened: {error.strerror}.") from error
-        if self._map[: len(MAGIC)] != MAGIC:
-            raise Misconfigured(f"{self._path} is not a limits file of this version. Move it away and start again.")
         self._reserved: set[int] = set()
 
     def after_fork(self) -> None:
         """In a forked child: open the table anew. Parent and child would otherwise share one file description, and
-        with it every lock, and both would spend the same permit."""
+        it every lock, and both would spend the same permit. The child closes its copy of the parent's: as long
+        as anybody has it open, the kernel would not release what the parent had locked when it was killed."""
+        self.close()
         self._threads = tuple(threading.Lock() for _ in range(_STRIPES))
         self._growing = threading.Lock()
         self._open()
@@ -109,7 +114,7 @@ class SharedLimiter:
         places, cells = self._read(offset, (limit,))
         decision, (opened_at, used) = decide_one(cells[0], limit, cost, now)
         if decision.admitted:
-            _CELL.pack_into(self._map, places[0], opened_at, used, limit.window_seconds)
+            self._write(places[0], opened_at, used, limit.window_seconds)
         return decision
 
     def _take_all(self, offset: int, limits: tuple[Limit, ...], cost: int, now: float) -> Decision:
@@ -117,21 +122,27 @@ class SharedLimiter:
         decision, spent = decide(cells, limits, cost, now)
         if decision.admitted:
             for place, (opened_at, used), limit in zip(places, spent, limits, strict=True):
-                _CELL.pack_into(self._map, place, opened_at, used, limit.window_seconds)
+                self._write(place, opened_at, used, limit.window_seconds)
         return decision
+
+    def _write(self, place: int, opened_at: float, used: int, window_seconds: int) -> None:
+        # One copy of 16 aligned bytes, which is one instruction. `pack_into` would clear them first: a process killed
+        # between the two leaves a free cell, and with it a whole new allowance.
+        self._map[place : place + _CELL.size] = _CELL.pack(opened_at, used, window_seconds)
 
     def _read(self, offset: int, limits: tuple[Limit, ...]) -> tuple[list[int], list[Cell]]:
         """Where each limit's cell is, and what it holds. A limit without a cell gets one that no limit here uses."""
         entry = _ENTRY.unpack_from(self._map, offset)
         windows = entry[2::3]
         wanted = [limit.window_seconds for limit in limits]
-        free = [number for number, window_seconds in enumerate(windows) if window_seconds not in wanted]
+        free: list[int] = []
         places, cells = [], []
         for window_seconds in wanted:
             if window_seconds in windows:
                 number = windows.index(window_seconds)
                 cells.append((entry[number * 3], entry[number * 3 + 1]))
             else:
+                free = free or _unused(entry, wanted)
                 number = free.pop()
                 cells.append(CLOSED)
             places.append(offset + number * _CELL.size)
@@ -174,6 +185,13 @@ class SharedLimiter:
                 raise Unavailable(f"The counters cannot be locked: {error.strerror}.") from error
             else:
                 return
+
+
+def _unused(entry: tuple[Any, ...], wanted: list[int]) -> list[int]:
+    """The cells whose window nobody asks for, the one that ended first at the end: it goes first, so that a limit that
+    comes back within its window finds what was spent in it."""
+    unused = [number for number in range(MAX_LIMITS_PER_KEY) if entry[number * 3 + 2] not in wanted]
+    return sorted(unused, key=lambda number: entry[number * 3] + entry[number * 3 + 2], reverse=True)
 
 
 def _create_table(path: Path) -> None:

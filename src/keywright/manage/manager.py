@@ -113,7 +113,7 @@ class Manager:
         """The account, and how many keys it has by status."""
         now = self._clock.now()
         with self._store.snapshot() as reads:
-            authorise(reads, actor, "account:read", self._policy, now)
+            authorise(reads, actor, "account:read", self._policy, now, account_id)
             account = reads.account(account_id)
             if account is None:
                 raise NotFound("There is no such account.")
@@ -145,7 +145,7 @@ class Manager:
         now = self._clock.now()
         parsed = self._parse_new(given, now)
         with self._store.transaction() as tx:
-            rights = authorise(tx, actor, "keys:write", self._policy, now)
+            rights = authorise(tx, actor, "keys:write", self._policy, now, account_id)
             account = tx.account(account_id)
             if account is None:
                 raise NotFound("There is no such account.")
@@ -177,7 +177,7 @@ class Manager:
         now = self._clock.now()
         parsed = [self._parse_new(each, now) for each in batch]
         with self._store.transaction() as tx:
-            rights = authorise(tx, actor, "keys:write", self._policy, now)
+            rights = authorise(tx, actor, "keys:write", self._policy, now, account_id)
             account = tx.account(account_id)
             if account is None:
                 raise NotFound("There is no such account.")
@@ -240,14 +240,14 @@ class Manager:
     def keys(self, actor: Actor, account_id: str, after_slot: int = 0, limit: int = MAX_PAGE_KEYS) -> list[Listed]:
         """A page of the account's keys, the oldest first: those with a slot above ``after_slot``."""
         with self._store.snapshot() as reads:
-            authorise(reads, actor, "keys:read", self._policy, self._clock.now())
+            authorise(reads, actor, "keys:read", self._policy, self._clock.now(), account_id)
             rows = reads.keys(account_id, after_slot, limit)
         return self._with_uses(rows)
 
     def key(self, actor: Actor, account_id: str, key_id: str) -> Listed:
         """One key."""
         with self._store.snapshot() as reads:
-            authorise(reads, actor, "keys:read", self._policy, self._clock.now())
+            authorise(reads, actor, "keys:read", self._policy, self._clock.now(), account_id)
             row = reads.key(account_id, key_id)
         if row is None:
             raise NotFound(_NO_SUCH_KEY)
@@ -261,7 +261,7 @@ class Manager:
         """
         prefix, dots, hint = reference.replace("...", "…").partition("…")
         with self._store.snapshot() as reads:
-            authorise(reads, actor, "keys:read", self._policy, self._clock.now())
+            authorise(reads, actor, "keys:read", self._policy, self._clock.now(), account_id)
             by_id = reads.key(account_id, reference)
             rows = [by_id] if by_id else reads.keys_named(account_id, reference)
             if not rows and dots:
@@ -282,7 +282,7 @@ class Manager:
         if not 0 < end - start <= MAX_REPORT_SECONDS:
             raise InvalidValue("to must be after from, and at most 366 days after it.", "to")
         with self._store.snapshot() as reads:
-            authorise(reads, actor, "usage:read", self._policy, self._clock.now())
+            authorise(reads, actor, "usage:read", self._policy, self._clock.now(), account_id)
             slot = reads.slot_of(account_id, key_id) if key_id is not None else None
         if key_id is not None and slot is None:
             raise NotFound(_NO_SUCH_KEY)
@@ -308,7 +308,7 @@ class Manager:
         if "disabled" in given:
             parsed["disabled"] = values.flag(given["disabled"], "disabled")
         with self._store.transaction() as tx:
-            rights = authorise(tx, actor, "keys:write", self._policy, now)
+            rights = authorise(tx, actor, "keys:write", self._policy, now, account_id)
             row = self._existing(tx, account_id, key_id)
             require_within(rights, parsed, self._policy, row.format)
             account = tx.account(account_id)
@@ -333,7 +333,7 @@ class Manager:
         grace = values.whole(grace_seconds, "grace_seconds", 0, MAX_GRACE_SECONDS)
         now = self._clock.now()
         with self._store.transaction() as tx:
-            rights = authorise(tx, actor, "keys:write", self._policy, now)
+            rights = authorise(tx, actor, "keys:write", self._policy, now, account_id)
             row = self._existing(tx, account_id, key_id)
             _require_rotatable(row, now)
             require_rights_over(rights, row, self._policy)
@@ -355,7 +355,7 @@ class Manager:
         now = self._clock.now()
         try:
             with self._store.transaction() as tx:
-                authorise(tx, actor, "keys:write", self._policy, now)
+                authorise(tx, actor, "keys:write", self._policy, now, account_id)
                 row = self._existing(tx, account_id, key_id)
                 tx.delete_key(row, now)
                 tx.publish(key_id)

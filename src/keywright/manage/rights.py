@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from keywright.audit import Actor, ActorKind
-from keywright.errors import CallerRefused, Forbidden, InvalidValue
+from keywright.errors import CallerRefused, Forbidden, InvalidValue, NotFound
 from keywright.limits.base import Limit, all_within
 from keywright.record import (
     NEVER,
+    OPERATOR_SCOPE,
     KeyRow,
     LimitPolicy,
     Request,
@@ -37,12 +38,18 @@ class Rights(Value, frozen=True, gc=False):
 UNRESTRICTED = Rights()
 
 
-def authorise(reads: Snapshot, actor: Actor, scope: str, policy: LimitPolicy, now: float) -> Rights:
+def authorise(
+    reads: Snapshot, actor: Actor, scope: str, policy: LimitPolicy, now: float, account_id: str | None = None
+) -> Rights:
     """The actor's rights, read inside the transaction that will use them, never from memory.
+
+    Args:
+        account_id: the account that is acted on; None for the installation as a whole.
 
     Raises:
         CallerRefused: the actor's key was deleted, disabled or has expired since it was presented.
         Forbidden: it lacks ``scope``, or may not be used from where the request came.
+        NotFound: the account is not the key's own, and the key is not the operator's.
     """
     if actor.kind is not ActorKind.KEY:
         return UNRESTRICTED
@@ -56,6 +63,8 @@ def authorise(reads: Snapshot, actor: Actor, scope: str, policy: LimitPolicy, no
         raise Forbidden("This key may not be used from this address.")
     if missing_scopes(row.scopes, (scope,)):
         raise Forbidden(f"This key lacks the scope {scope}.", scope)
+    if account_id not in (None, row.account_id) and OPERATOR_SCOPE not in row.scopes:
+        raise NotFound("There is no such account.")
     return Rights(row, record.limits)
 
 

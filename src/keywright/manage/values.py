@@ -98,7 +98,7 @@ def metadata(value: Any) -> str:
     """Any JSON object up to 4 kB, as its JSON."""
     if not isinstance(value, Mapping):
         raise InvalidValue("metadata must be an object.", "metadata")
-    if _depth(value) > METADATA_DEPTH:
+    if _deeper(value, METADATA_DEPTH):
         raise InvalidValue(f"metadata must not be nested deeper than {METADATA_DEPTH}.", "metadata")
     try:
         text = json.dumps(value, separators=(",", ":"), allow_nan=False)
@@ -188,9 +188,9 @@ def _texts(value: Any, member: str, most: int) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _depth(value: Any) -> int:
-    if isinstance(value, Mapping):
-        return 1 + max(map(_depth, value.values()), default=0)
-    if isinstance(value, list | tuple):
-        return 1 + max(map(_depth, value), default=0)
-    return 0
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether more than ``levels`` containers lie in one another. Goes no deeper than that itself."""
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else None
+    if inner is None:
+        return False
+    return levels == 0 or any(_deeper(each, levels - 1) for each in inner)
