@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import math
+import sys
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import lru_cache
@@ -143,10 +144,11 @@ def record_of(row: KeyRow, policy: LimitPolicy) -> Record:
     networks = _networks(row.networks)
     return Record(
         key_id=row.id,
-        account_id=row.account_id,
+        # Shared by many keys, and each costs 64 bytes: one copy for all of them.
+        account_id=sys.intern(row.account_id),
         slot=row.slot,
         name=row.name,
-        environment=row.environment,
+        environment=sys.intern(row.environment),
         scopes=_scopes(row.scopes),
         expires_at=row.expires_at,
         disabled=row.disabled,
@@ -184,6 +186,9 @@ def missing_scopes(held: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...
 
 def parse_network(text: str) -> Network:
     """A CIDR block or a single address. ValueError for anything else, also for a block with host bits set."""
+    if "%" in text:
+        # A zone is any text at all, terminal escapes included, and means nothing on another machine.
+        raise ValueError("a network has no zone")
     return ipaddress.ip_network(text)
 
 

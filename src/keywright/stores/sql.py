@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
 from keywright.audit import AuditEvent
@@ -275,12 +275,12 @@ def changes_since(connection: Connection, since: int) -> Changes:
     return Changes(found[-1].version, key_ids)
 
 
-_ADD_COUNT = text(
-    "INSERT INTO hourly (account_id, hour, slot, outcome, count) VALUES (:account_id, :hour, :slot, :outcome, :count) "
+_ADD_COUNT = (
+    "INSERT INTO hourly (account_id, hour, slot, outcome, count) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (account_id, hour, slot, outcome) DO UPDATE SET count = hourly.count + excluded.count"
 )
-_MOVE_LAST_USE = text(
-    "INSERT INTO last_uses (slot, at, address, user_agent) VALUES (:slot, :at, :address, :user_agent) "
+_MOVE_LAST_USE = (
+    "INSERT INTO last_uses (slot, at, address, user_agent) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (slot) DO UPDATE SET at = excluded.at, address = excluded.address, user_agent = excluded.user_agent "
     "WHERE excluded.at > last_uses.at"
 )
@@ -288,20 +288,17 @@ _MOVE_LAST_USE = text(
 
 def add_usage(connection: Connection, rows: Sequence[UsageRow], hour: int) -> None:
     """See `UsageStore.add`."""
-    uses = [
-        {"slot": row.slot, "at": use.at, "address": use.address, "user_agent": use.user_agent}
-        for row in rows
-        if (use := row.last_use)
-    ]
-    counts = [
-        {"account_id": row.account_id, "hour": hour, "slot": row.slot, "outcome": outcome, "count": count}
-        for row in rows
-        for outcome, count in row.counts
-    ]
-    if uses:
-        connection.execute(_MOVE_LAST_USE, uses)
-    if counts:
-        connection.execute(_ADD_COUNT, counts)
+    uses = [(row.slot, use.at, use.address, use.user_agent) for row in rows if (use := row.last_use)]
+    counts = [(row.account_id, hour, row.slot, outcome, count) for row in rows for outcome, count in row.counts]
+    _execute_many(connection, _MOVE_LAST_USE, uses)
+    _execute_many(connection, _ADD_COUNT, counts)
+
+
+def _execute_many(connection: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    """Hand rows to the driver as they are: on its own way SQLAlchemy spends more time on each than SQLite does."""
+    marks = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    if rows:
+        connection.exec_driver_sql(statement.replace("?", marks), rows)
 
 
 def last_uses(connection: Connection, slots: Sequence[int]) -> dict[int, LastUse]:

@@ -41,6 +41,8 @@ BUSY_TIMEOUT_SECONDS = 3.0
 #: Older ones can, rarely, corrupt a WAL database that several processes write (https://sqlite.org/wal.html#walresetbug).
 LEAST_SQLITE_VERSION = (3, 51, 3)
 _READERS = 8
+#: Of database pages, for each connection; the operating system caches the file as well.
+CACHE_KIBIBYTES = 8192
 
 
 def _check_version() -> None:
@@ -68,7 +70,7 @@ def _engine(path: Path, *, writes: bool) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA cache_size=-65536")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIBIBYTES}")
         connection.execute("PRAGMA temp_store=MEMORY")
 
     @event.listens_for(engine, "begin")

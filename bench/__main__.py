@@ -1,0 +1,23 @@
+"""``python -m bench [verify|million|usage|limits] …``: everything, or what is named."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib import import_module
+
+NAMES = ("verify", "limits", "usage", "million")
+
+
+def main() -> None:
+    """Run the measurements one after another."""
+    print(f"Python {platform.python_version()} on {platform.machine()}")
+    for name in sys.argv[1:] or NAMES:
+        if name not in NAMES:
+            sys.exit(f"There is no measurement {name!r}; there are: {', '.join(NAMES)}.")
+        print(f"{name}:")
+        import_module(f"bench.{name}").main()
+
+
+if __name__ == "__main__":
+    main()
