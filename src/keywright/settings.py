@@ -168,7 +168,7 @@ TABLE: tuple[Setting, ...] = (
         "trusted_proxies",
         "networks",
         [],
-        "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas.",
+        "Proxies whose X-Forwarded-For is believed: addresses or networks, with commas.",
         _networks,
     ),
     Setting(

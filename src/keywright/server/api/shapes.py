@@ -67,7 +67,7 @@ class _Values(_Shape):
         default=[],
         min_length=1,
         max_length=MAX_SCOPES,
-        description="Default: the calling key's.",
+        description="What it may do. A new key that names none has the calling key's.",
         examples=[["keys:read"]],
     )
     expires_at: str | None = Field(
