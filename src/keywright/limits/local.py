@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from keywright.limits.base import Decision, Limit
-from keywright.limits.window import CLOSED, Cell, decide
+from keywright.limits.window import CLOSED, Cell, decide, standing
 
 
 class LocalLimiter:
@@ -28,7 +28,7 @@ class LocalLimiter:
         """See `Limiter.peek`. Raises nothing."""
         with self._lock:
             cells = [self._cells.get((slot, limit.window_seconds), CLOSED) for limit in limits]
-        return peeked(cells, limits, now)
+        return standing(cells, limits, now)
 
     def after_fork(self) -> None:
         """See `Limiter.after_fork`: the child counts for itself, from nothing."""
@@ -37,10 +37,3 @@ class LocalLimiter:
     def close(self) -> None:
         """Forget every counter."""
         self._cells.clear()
-
-
-def peeked(cells: list[Cell], limits: tuple[Limit, ...], now: float) -> Decision:
-    """The decision for a request that spends nothing."""
-    decision, _ = decide(cells, limits, 0, now)
-    has_room = all(state.remaining >= 1 for state in decision.states)
-    return Decision(has_room, decision.states)

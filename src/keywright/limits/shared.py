@@ -24,8 +24,7 @@ from typing import Any
 from keywright.clock import Clock
 from keywright.errors import Misconfigured, Unavailable
 from keywright.limits.base import MAX_LIMITS_PER_KEY, Decision, Limit
-from keywright.limits.local import peeked
-from keywright.limits.window import CLOSED, Cell, decide, decide_one
+from keywright.limits.window import CLOSED, Cell, decide, decide_one, standing
 
 MAGIC = b"keywright limits 1\n"
 HEADER_BYTES = 4096
@@ -40,6 +39,7 @@ LOCK_WAIT_SECONDS = 0.25
 _LOCK_POLL_SECONDS = 0.000_05
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux: type, whence, start, length, pid
 _STRIPES = 64
+_CLOSED_DESCRIPTOR = -1
 
 
 class SharedLimiter:
@@ -75,12 +75,14 @@ class SharedLimiter:
 
     def after_fork(self) -> None:
         """In a forked child: open the table anew. Parent and child would otherwise share one file description, and
-        it every lock, and both would spend the same permit. The child closes its copy of the parent's: as long
+        with it every lock, and both would spend the same permit. The child closes its copy of the parent's: as long
         as anybody has it open, the kernel would not release what the parent had locked when it was killed."""
         self.close()
         self._threads = tuple(threading.Lock() for _ in range(_STRIPES))
         self._growing = threading.Lock()
-        self._open()
+        # Opened at the next use, where a failure can be answered; until then there is nothing that could be used.
+        self._descriptor = _CLOSED_DESCRIPTOR
+        self._reserved.clear()
 
     def take(self, slot: int, limits: tuple[Limit, ...], cost: int, now: float) -> Decision:
         """See `Limiter.take`."""
@@ -103,7 +105,7 @@ class SharedLimiter:
                 _, cells = self._read(offset, limits)
             finally:
                 self._unlock(offset)
-        return peeked(cells, limits, now)
+        return standing(cells, limits, now)
 
     def close(self) -> None:
         """Unmap the table and close the file; the counters stay in it."""
@@ -158,6 +160,8 @@ class SharedLimiter:
     def _reserve(self, chunk: int) -> None:
         # Header and chunks are whole numbers of entries, so that no entry lies across two chunks.
         end = (chunk + 1) * CHUNK_BYTES
+        if self._descriptor == _CLOSED_DESCRIPTOR:
+            self._open()
         try:
             os.posix_fallocate(self._descriptor, chunk * CHUNK_BYTES, CHUNK_BYTES)
             if len(self._map) < end:

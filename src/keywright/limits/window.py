@@ -36,13 +36,24 @@ def decide(
     admitted = all(used + cost <= limit.count for (_, used), limit in zip(live, limits, strict=True))
     if admitted:
         live = [(opened_at, used + cost) for opened_at, used in live]
-    states = tuple(
-        LimitState(limit, max(0, limit.count - used), opened_at + limit.window_seconds)
-        for (opened_at, used), limit in zip(live, limits, strict=True)
-    )
+    states = _states(live, limits)
     if admitted:
         return Decision(True, states), tuple(live)
     return Decision(False, states, retry_after(states, cost, now)), tuple(live)
+
+
+def standing(cells: Sequence[Cell], limits: tuple[Limit, ...], now: float) -> Decision:
+    """Where the windows stand for a request that spends nothing; ``admitted`` tells whether one of cost 1 has room."""
+    states = _states([current(cell, limit, now) for cell, limit in zip(cells, limits, strict=True)], limits)
+    return Decision(all(state.remaining >= 1 for state in states), states)
+
+
+def _states(live: Sequence[Cell], limits: tuple[Limit, ...]) -> tuple[LimitState, ...]:
+    # A count that was lowered in an open window may be below what was spent.
+    return tuple(
+        LimitState(limit, max(0, limit.count - used), opened_at + limit.window_seconds)
+        for (opened_at, used), limit in zip(live, limits, strict=True)
+    )
 
 
 def decide_one(cell: Cell, limit: Limit, cost: int, now: float) -> tuple[Decision, Cell]:
