@@ -50,12 +50,10 @@ class RecordCache:
         self.entries: dict[bytes, Accepted] = {}
         self._by_key: dict[str, bytes] = {}
         self._dead: OrderedDict[bytes, None] = OrderedDict()
-        self._begin()
-
-    def _begin(self) -> None:
-        # The freshness is read before the version: a change in between is read again, not missed.
-        self.seen = self._store.freshness()
-        self._version = self._store.version()
+        # Equal to nothing the store can answer, and before its first version: the first use catches up, and where the
+        # store cannot be read at that moment, nothing is believed.
+        self.seen: object = object()
+        self._version = -1
         self._applied = 0
 
     def current(self) -> bool:

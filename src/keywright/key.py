@@ -143,8 +143,8 @@ class KeyFormats:
         key_format = self.by_name[name]
         prefix = key_format.full_prefix(environment)
         if not key_format.checksum:
-            return prefix + _random(key_format.tail_characters)
-        body = prefix + _random(key_format.tail_characters - TAG_CHARACTERS - CHECKSUM_CHARACTERS)
+            return prefix + random_text(key_format.tail_characters)
+        body = prefix + random_text(key_format.tail_characters - TAG_CHARACTERS - CHECKSUM_CHARACTERS)
         body += _tag(self._tag_keys[0], body)
         return body + checksum(body)
 
@@ -195,8 +195,9 @@ def _alike(one: str, other: str) -> bool:
     return longer.startswith(shorter) and _TAIL.fullmatch(longer, len(shorter)) is not None
 
 
-def _random(length: int) -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+def random_text(length: int) -> str:
+    """``length`` base62 characters from the operating system's random source, each as likely as any other."""
+    return base62(secrets.randbelow(62**length), length)
 
 
 def _tag(tag_key: bytes, body: str) -> str:

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from keywright.adapters import answers
@@ -76,7 +77,10 @@ async def read_body(request: HttpRequest) -> Any:
     content_type = request.headers.get("content-type", answers.JSON).split(";")[0].strip().lower()
     if content_type != answers.JSON and not content_type.endswith("+json"):
         raise fault("UNSUPPORTED_MEDIA_TYPE", "Send the body as application/json.")
-    raw = await request.body()
+    try:
+        raw = await request.body()
+    except ClientDisconnect as error:
+        raise fault("BAD_REQUEST", "The body did not arrive completely.") from error
     if not raw.strip():
         raise fault("BAD_REQUEST", "The body is missing; send a JSON object.")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import click
@@ -44,7 +45,7 @@ def _first_start(settings: Any) -> None:
         resources.close()
     scheme = "https" if settings.tls_cert else "http"
     click.echo(f"Keywright serves on {scheme}://{settings.host}:{settings.port}, data in {settings.data_dir}", err=True)
-    click.echo('Make a key:  keywright keys create "Production Server"', err=True)
+    click.echo(f'Make a key:  {sys.argv[0]} keys create "Production Server"', err=True)
 
 
 def _run(settings: Any) -> None:

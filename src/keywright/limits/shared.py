@@ -81,7 +81,6 @@ class SharedLimiter:
         self._threads = tuple(threading.Lock() for _ in range(_STRIPES))
         self._growing = threading.Lock()
         # Opened at the next use, where a failure can be answered; until then there is nothing that could be used.
-        self._descriptor = _CLOSED_DESCRIPTOR
         self._reserved.clear()
 
     def take(self, slot: int, limits: tuple[Limit, ...], cost: int, now: float) -> Decision:
@@ -110,7 +109,9 @@ class SharedLimiter:
     def close(self) -> None:
         """Unmap the table and close the file; the counters stay in it."""
         self._map.close()
-        os.close(self._descriptor)
+        if self._descriptor != _CLOSED_DESCRIPTOR:
+            os.close(self._descriptor)
+            self._descriptor = _CLOSED_DESCRIPTOR
 
     def _take_one(self, offset: int, limit: Limit, cost: int, now: float) -> Decision:
         places, cells = self._read(offset, (limit,))

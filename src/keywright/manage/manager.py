@@ -3,7 +3,6 @@ one transaction; when a method returns, the change is durable and in force in ev
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -56,7 +55,7 @@ class AccountSummary(Value, frozen=True, gc=False):
 
 def new_id(kind: str) -> str:
     """A new id such as ``key_6Vw4Ig8Kl``. Random, and not a secret."""
-    return f"{kind}_" + "".join(secrets.choice(key_text.ALPHABET) for _ in range(_ID_CHARACTERS))
+    return f"{kind}_{key_text.random_text(_ID_CHARACTERS)}"
 
 
 class Manager:
