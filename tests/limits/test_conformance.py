@@ -18,7 +18,7 @@ def test_local(check: Check) -> None:
     check(LocalLimiter)
 
 
-@pytest.mark.parametrize("check", (*CHECKS, *SHARED_CHECKS), ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", [*CHECKS, *SHARED_CHECKS], ids=lambda check: check.__name__)
 def test_shared(check: Check, tmp_path: Path) -> None:
     """Counters in a mapped file keep all promises, among processes too."""
     check(lambda: SharedLimiter(tmp_path / "limits.table", SystemClock()))

@@ -197,7 +197,7 @@ def a_limit_that_comes_back_finds_what_it_spent(open_: Open) -> None:
 
 def exact_among_threads(open_: Open) -> None:
     """However many threads ask at once, exactly the count is admitted, and each is told another remainder."""
-    limit, left = Limit(500, 60), []
+    limit, left = Limit(480, 60), []
     with closing(open_()) as limiter:
         barrier = threading.Barrier(8)
 
@@ -213,7 +213,7 @@ def exact_among_threads(open_: Open) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    see(sorted(left) == list(range(500)), f"500 of 800 are admitted, each once; it was {len(left)}")
+    see(sorted(left) == list(range(480)), f"480 of 800 are admitted, each once; it was {len(left)}")
 
 
 def another_opening_sees_the_same_counters(open_: Open) -> None:
@@ -263,7 +263,7 @@ def exact_after_a_fork(open_: Open) -> None:
 
 
 def in_children(work: Callable[[], int], children: int, meanwhile: Callable[[], int] | None = None) -> list[int]:
-    """What ``work`` returns in each of so many forked children, and what ``meanwhile`` returns here at the same time."""
+    """What ``work`` returns in each of so many forked children, and what ``meanwhile`` returns here."""
     started = [_fork(work) for _ in range(children)]
     results = [meanwhile()] if meanwhile else []
     for child, answer in started:
