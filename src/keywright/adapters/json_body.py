@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, NoReturn
 
@@ -22,8 +23,8 @@ def parse_json(raw: bytes) -> Any:
     """The value in ``raw``.
 
     Refuses, besides what is not JSON at all: text that is not UTF-8, a member named twice (readers disagree on which
-    one counts), NaN and Infinity, lone surrogates and NUL (databases cannot store them), nesting deeper than 32, and
-    numbers of more than 64 digits.
+    one counts), NaN and Infinity, lone surrogates and NUL (databases cannot store them), nesting deeper than 32,
+    numbers of more than 64 digits, and those too large for a float (they would come back as Infinity).
 
     Raises:
         MalformedJson: says which of these.
@@ -37,7 +38,7 @@ def parse_json(raw: bytes) -> Any:
     if _LONG_NUMBER.search(_STRING.sub("", text)):
         raise MalformedJson(f"The body has a number of more than {MAX_DIGITS} digits.")
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except MalformedJson:
         raise
     except (ValueError, RecursionError) as error:
@@ -65,6 +66,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise MalformedJson(f"The body has the value {name}, which is not JSON.")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise MalformedJson("The body has a number that is too large.")
+    return number
 
 
 def _require_storable(value: Any) -> None:

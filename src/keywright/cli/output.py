@@ -63,6 +63,6 @@ def _cell(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, list):
-        return ",".join(map(str, value))
+        return ",".join(map(_cell, value))
     # Names cannot hold control characters, but whatever else is shown must not steer a terminal either.
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
