@@ -126,6 +126,16 @@ def component_name(shape: type[BaseModel]) -> str:
 SHAPES: set[type[BaseModel]] = set()
 
 
+def drop_framework_answers(document: dict[str, Any]) -> None:
+    """Take out the 422 that FastAPI adds to each operation with a parameter in its path: any text is one that can be
+    read there, and the shape it names is not ours."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            unprocessable = operation["responses"].get("422", {})
+            if "HTTPValidationError" in str(unprocessable.get("content")):
+                del operation["responses"]["422"]
+
+
 def components() -> dict[str, Any]:
     """The definitions of all shapes, and of the shapes in them."""
     found: dict[str, Any] = {}

@@ -22,6 +22,7 @@ from keywright.server.api import account, keys
 from keywright.server.api.keys import json_answer
 from keywright.server.edge import Edge
 from keywright.server.help import help_page
+from keywright.server.process import forbid_core_dumps
 
 #: Below these every request needs a key, whether or not there is anything at its path.
 PROTECTED = ("/v1", "/api")
@@ -55,6 +56,7 @@ def create_app(opened: Keywright) -> App:
 
 def from_environment() -> App:
     """The application as a worker process makes it: everything it needs to know is in its environment."""
+    forbid_core_dumps()
     settings = settings_module.load()
     opened = Keywright(settings)
     log.configure(settings.log_level, opened.formats)
@@ -107,4 +109,5 @@ def openapi_document(app: FastAPI, opened: Keywright) -> dict[str, Any]:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )  # fmt: skip
     document["components"]["schemas"] = openapi.components()
+    openapi.drop_framework_answers(document)
     return document
