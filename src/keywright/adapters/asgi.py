@@ -27,6 +27,8 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SCOPE_NAME = "keywright"
+#: The record of the key that was recognised, also where it was refused; None for a stranger. For logs.
+RECORD_NAME = "keywright.record"
 #: Where a server puts the id of the request, if it gives it one.
 REQUEST_ID_NAME = "keywright.request_id"
 #: Answers that say nothing about the key's limits: nobody was recognised, or nothing is known.
@@ -90,6 +92,7 @@ class KeyAuth:
             await self._refuse(scope, send, answers.unavailable(error.retry_after_seconds))
             return
         now = self._keywright.clock.now()
+        scope[RECORD_NAME] = outcome.record
         rate = answers.rate_headers(outcome.decision, now)
         surface_prefix = self._keywright.settings.surface_prefix(scope["path"])
         if isinstance(outcome, Accepted):

@@ -11,9 +11,7 @@ import secrets
 from keywright.adapters.answers import Fault, FaultRaised
 from keywright.adapters.asgi import (
     REQUEST_ID_NAME,
-    SCOPE_NAME,
     App,
-    Caller,
     Message,
     Receive,
     Scope,
@@ -57,8 +55,7 @@ class Edge:
             await self._limited(inner, receive, answer)
         except Exception as error:  # noqa: BLE001 - the last resort: the answer was given, what is left is to tell of it
             self._log.failed(inner, error)
-        caller: Caller | None = inner.get(SCOPE_NAME)
-        self._log.answered(scope, inner, answer.status, self._keywright.clock.elapsed() - started, caller)
+        self._log.answered(scope, inner, answer.status, self._keywright.clock.elapsed() - started)
 
     def _rewritten(self, scope: Scope) -> Scope:
         inner = dict(scope)

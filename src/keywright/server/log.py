@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from keywright.adapters.asgi import REQUEST_ID_NAME, Caller, Scope, client_address
+from keywright.adapters.asgi import RECORD_NAME, REQUEST_ID_NAME, Scope, client_address
 from keywright.key import KeyFormats
+from keywright.record import Record
 
 if TYPE_CHECKING:
     from keywright.build import Keywright
@@ -60,8 +61,9 @@ class RequestLog:
         self._redact = keywright.formats.redact
         self._logger = structlog.stdlib.get_logger("keywright.access")
 
-    def answered(self, outer: Scope, inner: Scope, status: int, seconds: float, caller: Caller | None) -> None:
+    def answered(self, outer: Scope, inner: Scope, status: int, seconds: float) -> None:
         """One request and how it ended."""
+        record: Record | None = inner.get(RECORD_NAME)
         self._logger.info(
             "request",
             method=outer["method"][:_METHOD_CHARACTERS],
@@ -69,8 +71,8 @@ class RequestLog:
             status=status,
             milliseconds=round(seconds * 1000, 2),
             client=client_address(inner),
-            key_id=caller.record.key_id if caller else None,
-            account_id=caller.record.account_id if caller else None,
+            key_id=record.key_id if record else None,
+            account_id=record.account_id if record else None,
             request_id=inner[REQUEST_ID_NAME],
         )
 
