@@ -1,0 +1,211 @@
+"""The shared counters among real processes: killed, stopped, forked, on a full disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from keywright import Limit, Misconfigured, SystemClock, Unavailable
+from keywright.limits.conformance import in_children, remaining, spend
+from keywright.limits.shared import CHUNK_BYTES, ENTRY_BYTES, HEADER_BYTES, SharedLimiter
+
+NOW = 1_737_369_000.0
+LIMITS = (Limit(100, 900),)
+SLOT = 7
+
+OPEN = """
+import os, sys
+from pathlib import Path
+from keywright import Limit, SystemClock, Unavailable
+from keywright.limits.shared import CHUNK_BYTES, SharedLimiter
+limiter = SharedLimiter(Path(sys.argv[1]), SystemClock())
+"""
+HOLD = """
+limiter._lock(limiter._entry(7))
+print("held", flush=True)
+sys.stdin.read()
+"""
+FORK = """
+if not os.fork():
+    limiter.after_fork()
+    sys.stdin.read()
+    os._exit(0)
+"""
+SPEND = """
+while True:
+    limiter.take(7, (Limit(1_000_000_000, 86_400),), 1, 1000.0)
+    os.write(1, b".")
+"""
+NO_ROOM = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (2 * CHUNK_BYTES, 2 * CHUNK_BYTES))
+limits = (Limit(100, 900),)
+limiter.take(1, limits, 1, 1000.0)
+try:
+    limiter.take(1_000_000, limits, 1, 1000.0)
+except Unavailable as error:
+    left = limiter.take(1, limits, 1, 1000.0).states[0].remaining
+    print(error.retry_after_seconds, left)
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the counters are."""
+    return tmp_path / "limits.table"
+
+
+@pytest.fixture
+def limiter(path: Path) -> Iterator[SharedLimiter]:
+    """The counters as this process sees them."""
+    with closing(SharedLimiter(path, SystemClock())) as opened:
+        yield opened
+
+
+@contextmanager
+def program(path: Path, *parts: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that runs these lines on the counters; it ends when its input does."""
+    command = [sys.executable, "-c", "".join((OPEN, *parts)), str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_until_held(process: subprocess.Popen[bytes]) -> None:
+    """Until the process holds the lock."""
+    assert process.stdout
+    assert process.stdout.readline() == b"held\n"
+
+
+def test_a_killed_holder_leaves_no_lock(limiter: SharedLimiter, path: Path) -> None:
+    """A process killed in the middle of a decision blocks nobody."""
+    with program(path, HOLD) as holder:
+        wait_until_held(holder)
+        with pytest.raises(Unavailable):
+            limiter.take(SLOT, LIMITS, 1, NOW)
+        holder.kill()
+        holder.wait()
+        assert limiter.take(SLOT, LIMITS, 1, NOW).admitted
+
+
+def test_a_stopped_holder_is_not_waited_for_without_end(limiter: SharedLimiter, path: Path) -> None:
+    """A process stopped in the middle of a decision makes that key's decisions unavailable, soon, and no other's."""
+    with program(path, HOLD) as holder:
+        wait_until_held(holder)
+        holder.send_signal(signal.SIGSTOP)
+        started = time.monotonic()
+        with pytest.raises(Unavailable) as raised:
+            limiter.take(SLOT, LIMITS, 1, NOW)
+        assert time.monotonic() - started < 5
+        assert raised.value.retry_after_seconds >= 1
+        assert limiter.take(SLOT + 1, LIMITS, 1, NOW).admitted
+        holder.send_signal(signal.SIGCONT)
+        holder.communicate()
+    assert remaining(limiter.take(SLOT, LIMITS, 1, NOW)) == (99,)
+
+
+def test_a_child_does_not_keep_the_lock_of_its_killed_parent(limiter: SharedLimiter, path: Path) -> None:
+    """A lock of a killed process is released even where its forked children live on."""
+    with program(path, FORK, HOLD) as parent:
+        wait_until_held(parent)
+        parent.kill()
+        parent.wait()
+        assert limiter.take(SLOT, LIMITS, 1, NOW).admitted
+
+
+def test_every_cell_is_whole_at_every_instant(limiter: SharedLimiter, path: Path) -> None:
+    """Whenever a process is killed, what it leaves in the table is the count before its last request or after it."""
+    limiter.take(SLOT, LIMITS, 1, NOW)
+    table, place = limiter._map, HEADER_BYTES + SLOT * ENTRY_BYTES
+    entry = struct.Struct("=" + "dII" * 4)
+    (cell,) = (each for each in range(4) if entry.unpack_from(table, place)[each * 3])
+
+    def write() -> int:
+        with closing(SharedLimiter(path, SystemClock())) as other:
+            return spend(other, SLOT, (Limit(1_000_000, 900),), 100_000, NOW)
+
+    def look() -> int:
+        torn = 0
+        for _ in range(10_000_000):
+            opened_at, spent, window_seconds = entry.unpack_from(table[place : place + entry.size])[cell * 3 :][:3]
+            torn += (opened_at, window_seconds) != (NOW, 900)
+            if spent == 100_001:
+                break
+        return torn
+
+    torn, written = in_children(write, 1, look)
+    assert (torn, written) == (0, 100_000)
+
+
+def test_what_was_admitted_stays_spent_after_a_kill(limiter: SharedLimiter, path: Path) -> None:
+    """A killed process gives back nothing that it was told it may spend."""
+    with program(path, SPEND) as process:
+        assert process.stdout
+        admitted = len(process.stdout.read(1_000))
+        process.kill()
+        admitted += len(process.stdout.read())
+    left = limiter.peek(SLOT, (Limit(1_000_000_000, 86_400),), 1_000.0).states[0].remaining
+    assert admitted <= 1_000_000_000 - left <= admitted + 1
+
+
+def test_processes_that_open_first_at_once_share_one_table(path: Path) -> None:
+    """Processes that start at the same moment on a new directory do not each make counters of their own."""
+
+    def work() -> int:
+        with closing(SharedLimiter(path, SystemClock())) as mine:
+            return spend(mine, SLOT, LIMITS, 100, NOW)
+
+    assert sum(in_children(work, 4)) == 100
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_the_table_grows_and_is_found_again(limiter: SharedLimiter, path: Path) -> None:
+    """Keys beyond the room that was there have counters, in the processes that are open and in those that come."""
+    with closing(SharedLimiter(path, SystemClock())) as other:
+        for slot in (1_000_000, 4_095, 4_096):
+            assert remaining(limiter.take(slot, LIMITS, 1, NOW)) == (99,)
+            assert remaining(other.take(slot, LIMITS, 1, NOW)) == (98,)
+    with closing(SharedLimiter(path, SystemClock())) as later:
+        assert [remaining(later.peek(slot, LIMITS, NOW)) for slot in (0, 4_095, 1_000_000)] == [(100,), (98,), (98,)]
+
+
+def test_a_full_disk_is_an_answer(path: Path) -> None:
+    """Where the table cannot grow, decisions are unavailable, the process lives, and other keys go on."""
+    with program(path, NO_ROOM) as process:
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert out.split() == [b"5", b"98"]
+    assert path.stat().st_size <= 2 * CHUNK_BYTES
+
+
+@pytest.mark.parametrize("content", [b"", b"keywright", bytes(CHUNK_BYTES)], ids=["empty", "cut short", "zeros"])
+def test_another_file_is_not_taken_for_a_table(path: Path, content: bytes) -> None:
+    """A file that is no table of counters is refused with a sentence that names it, not counted in."""
+    path.write_bytes(content)
+    with pytest.raises(Misconfigured, match=path.name):
+        SharedLimiter(path, SystemClock())
+
+
+def test_only_the_owner_reads_the_table(limiter: SharedLimiter, path: Path) -> None:
+    """How much each key is used is nobody else's business."""
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert remaining(limiter.peek(SLOT, LIMITS, NOW)) == (100,)
+
+
+def test_a_missing_directory_is_unavailable(tmp_path: Path) -> None:
+    """Where the table cannot be made, the fault is the machine's."""
+    with pytest.raises(Unavailable):
+        SharedLimiter(tmp_path / "gone" / "limits.table", SystemClock())
+    assert not os.listdir(tmp_path)
