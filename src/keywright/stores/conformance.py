@@ -1,0 +1,468 @@
+"""The promises of a store and of a usage store, as checks that anybody can run on their own one.
+
+A check takes a function that opens the store; its data must be new and empty for each check, and every further call
+must open the same data again, as another process would.
+
+    for check in CHECKS:
+        check(open_mine_on_new_data())
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any, TypeAlias
+
+from keywright.audit import SYSTEM, Action, AuditEvent
+from keywright.digest import Digest
+from keywright.errors import Unavailable
+from keywright.limits.conformance import see
+from keywright.record import NEVER, KeyRow
+from keywright.stores.base import (
+    EVERY_KEY,
+    Account,
+    Found,
+    HourCount,
+    LastUse,
+    Store,
+    Transaction,
+    UsageRow,
+    UsageStore,
+)
+from keywright.values import replace
+
+OpenStore: TypeAlias = Callable[[], Store]
+OpenUsageStore: TypeAlias = Callable[[], UsageStore]
+Check: TypeAlias = Callable[[OpenStore], None]
+UsageCheck: TypeAlias = Callable[[OpenUsageStore], None]
+
+NOW = 1_737_369_000.25
+HOUR = 1_737_367_200
+MINE = Account("acc_mine00001", "Größe / 株式会社 🦔", False, NOW)
+OTHER = Account("acc_other0001", "Another", True, NOW + 1)
+
+
+def digest(number: int, version: int = 1) -> Digest:
+    """The digest of the key with that number."""
+    return Digest(version, hashlib.sha256(f"{version} {number}".encode()).digest())
+
+
+def row(number: int, account_id: str = MINE.id, **changes: Any) -> KeyRow:
+    """A key that is told from others by its number."""
+    plain = KeyRow(
+        slot=0,
+        id=f"key_{number:09}",
+        account_id=account_id,
+        name=f"Key {number}",
+        format="lwa",
+        environment="live",
+        prefix="lwa.sk_live_",
+        hint=f"{number:04}",
+        digest=digest(number).value,
+        digest_version=1,
+        scopes=("*",),
+        expires_at=NEVER,
+        disabled=False,
+        limits=None,
+        networks=(),
+        metadata="{}",
+        created_at=NOW,
+    )
+    return replace(plain, **changes)
+
+
+def insert(store: Store, *rows: KeyRow) -> list[KeyRow]:
+    """Store keys; both accounts are made if there are none."""
+    with store.transaction() as tx:
+        if not tx.accounts():
+            tx.insert_account(MINE)
+            tx.insert_account(OTHER)
+        return tx.insert_keys(rows)
+
+
+def remove(store: Store, gone: KeyRow) -> None:
+    """Delete a key as management does."""
+    with store.transaction() as tx:
+        tx.delete_key(gone, NOW + 5)
+        tx.publish(gone.id)
+
+
+def publish(store: Store, *key_ids: str) -> None:
+    """Publish changes, each in a transaction of its own."""
+    for key_id in key_ids:
+        with store.transaction() as tx:
+            tx.publish(key_id)
+
+
+@contextmanager
+def refused(sentence: str) -> Iterator[None]:
+    """See that the block raises `Unavailable`."""
+    raised = False
+    try:
+        yield
+    except Unavailable:
+        raised = True
+    see(raised, sentence)
+
+
+def every_field_comes_back(open_: OpenStore) -> None:
+    """What is stored of a key is what was given, to the last field."""
+    rich = row(
+        2,
+        name="  中文 / עברית 🦔 <b>",
+        scopes=("a:b", "keys:read"),
+        expires_at=NOW + 86_400.5,
+        disabled=True,
+        limits=("10/s", "100/15m"),
+        networks=("203.0.113.0/24", "2001:db8::/32"),
+        metadata='{"team":"ü","n":[1,null]}',
+        successor_id="key_000000009",
+        digest_version=7,
+    )
+    with closing(open_()) as store:
+        given = [row(1), rich, row(3, limits=())]
+        stored = insert(store, *given)
+        see([replace(each, slot=0) for each in stored] == given, "only the slots are new")
+    with closing(open_()) as again, again.snapshot() as reads:
+        see(reads.keys(MINE.id, 0, 10) == stored, "a list has every field, also after a restart")
+        see([reads.caller(each.id) for each in stored] == stored, "a caller's row has every field")
+        see([reads.key(MINE.id, each.id) for each in stored] == stored, "a key's row has every field")
+        see(again.find([digest(2)]).row == stored[1], "a look-up finds every field")
+        see(
+            reads.accounts() == [MINE, OTHER] and reads.account(MINE.id) == MINE, "accounts come back, the oldest first"
+        )
+        see(reads.account("acc_nobody000") is None, "there is no account that was not made")
+
+
+def every_column_can_be_changed(open_: OpenStore) -> None:
+    """A change sets the columns it names, and no others."""
+    changes: dict[str, Any] = {
+        "name": "New",
+        "scopes": ("keys:read",),
+        "expires_at": NOW + 60,
+        "disabled": True,
+        "limits": ("5/s",),
+        "networks": ("192.0.2.7/32",),
+        "metadata": '{"a":1}',
+        "successor_id": "key_000000002",
+    }
+    with closing(open_()) as store:
+        one, other = insert(store, row(1), row(2))
+        for back in ({}, {"expires_at": NEVER, "limits": None, "successor_id": None}):
+            wanted = {**changes, **back}
+            with store.transaction() as tx:
+                tx.update_key(one.id, wanted)
+            see(store.find([digest(1)]).row == replace(one, **wanted), "what was named has changed, the rest has not")
+        see(store.find([digest(2)]).row == other, "another key is as it was")
+
+
+def slots_rise_and_are_never_used_again(open_: OpenStore) -> None:
+    """Each key has a slot above all that were ever given, in the order of the call; deleting gives none free."""
+    with closing(open_()) as store:
+        first = insert(store, *(row(number) for number in range(50)))
+        slots = [each.slot for each in first]
+        see(slots == sorted(set(slots)) and [each.id for each in first] == [row(n).id for n in range(50)], "in order")
+        remove(store, first[-1])
+    with closing(open_()) as again:
+        (later,) = insert(again, row(99))
+        see(later.slot > slots[-1], "the slot of a deleted key is not given again")
+
+
+def found_under_any_digest(open_: OpenStore) -> None:
+    """A look-up finds the key whichever of the digests is the stored one, and nobody where none is."""
+    with closing(open_()) as store:
+        (stored,) = insert(store, row(1, digest=digest(1, 3).value, digest_version=3))
+        for digests in ([digest(1, 3)], [digest(1, 4), digest(1, 3)], [digest(1, 3), digest(1, 2)]):
+            see(store.find(digests) == Found(row=stored), "found by its digest among others")
+        see(store.find([digest(1, 4), digest(2, 3)]) == Found(), "no such key, and none deleted")
+
+
+def a_new_digest_replaces_the_old(open_: OpenStore) -> None:
+    """After a rehash the key is found by its new digest only, and all else is as it was."""
+    with closing(open_()) as store:
+        (stored,) = insert(store, row(1))
+        store.rehash(stored.id, digest(1, 2))
+        renewed = replace(stored, digest=digest(1, 2).value, digest_version=2)
+        see(store.find([digest(1, 2)]).row == renewed, "found by the new digest")
+        see(store.find([digest(1)]) == Found(), "not found by the old one")
+
+
+def a_deleted_key_leaves_a_tombstone(open_: OpenStore) -> None:
+    """A deleted key is in no list, and is known as deleted by each of its possible digests, for good."""
+    with closing(open_()) as store:
+        (stored,) = insert(store, row(1, name="Gone"))
+        remove(store, stored)
+    with closing(open_()) as again, again.snapshot() as reads:
+        for digests in ([digest(1)], [digest(1, 2), digest(1)]):
+            see(again.find(digests) == Found(deleted=True), "known as deleted")
+        see(reads.key(MINE.id, stored.id) is None and reads.caller(stored.id) is None, "gone by its id")
+        see(reads.keys(MINE.id, 0, 10) == [] and reads.keys_named(MINE.id, "Gone") == [], "gone from every list")
+        see(reads.slot_of(MINE.id, stored.id) == stored.slot, "its slot can still be reported on")
+        see(reads.slot_of(OTHER.id, stored.id) is None, "but not by another account")
+
+
+def ids_and_digests_are_used_once(open_: OpenStore) -> None:
+    """Neither an id nor a digest is taken twice, not even after its key was deleted; and then nothing is stored."""
+    with closing(open_()) as store:
+        living, gone = insert(store, row(1), row(2))
+        remove(store, gone)
+        for name, taken in (("living", living), ("deleted", gone)):
+            for part in ({"id": taken.id}, {"digest": taken.digest}):
+                with refused(f"the {next(iter(part))} of a {name} key is in use"):
+                    insert(store, row(3), row(4, **part))
+        see(store.find([digest(3)]) == Found(), "a refused insert stores none of its keys")
+        see(store.find([digest(2)]) == Found(deleted=True), "the deleted key stays deleted")
+
+
+def an_exception_undoes_everything(open_: OpenStore) -> None:
+    """A transaction that is left by an exception changes nothing at all, and the store works on."""
+    with closing(open_()) as store:
+        one, two = insert(store, row(1), row(2))
+        version = store.version()
+        try:
+            with store.transaction() as tx:
+                _change_everything(tx, one, two)
+                raise LookupError
+        except LookupError:
+            pass
+        see(store.version() == version, "no change was published")
+        see(store.find([digest(1)]).row == one and store.find([digest(2)]).row == two, "no key was changed or deleted")
+        see(store.find([digest(3)]) == Found(), "no key was made")
+        with store.snapshot() as reads:
+            see(reads.accounts() == [MINE, OTHER], "no account was made")
+            see(reads.made_by(MINE.id, "again") is None, "nothing is remembered")
+        insert(store, row(3))
+
+
+def _change_everything(tx: Transaction, one: KeyRow, two: KeyRow) -> None:
+    tx.insert_account(Account("acc_third0001", "Third", False, NOW))
+    tx.insert_keys([row(3)])
+    tx.update_key(one.id, {"name": "Changed"})
+    tx.delete_key(two, NOW)
+    tx.remember(MINE.id, "again", one.id, NOW)
+    tx.audit(AuditEvent(NOW, SYSTEM, MINE.id, Action.KEY_DELETE, two.id, {}))
+    tx.publish(one.id)
+    tx.publish(two.id)
+
+
+def the_feed_has_every_change_in_order(open_: OpenStore) -> None:
+    """Whoever reads on from a version learns of every change after it, in the order of the commits."""
+    with closing(open_()) as store, closing(open_()) as reader:
+        start = reader.version()
+        see(reader.changes_since(start).key_ids == (), "nothing is new")
+        publish(store, "key_a", "key_b")
+        publish(reader, "key_a")
+        changes = reader.changes_since(start)
+        see(changes.key_ids == ("key_a", "key_b", "key_a"), "every change, in order")
+        see(changes.version == store.version() > start, "and up to which version")
+        publish(store, "key_c")
+        see(reader.changes_since(changes.version).key_ids == ("key_c",), "reading on gives what is new, once")
+
+
+def what_the_feed_cannot_tell_is_everything(open_: OpenStore) -> None:
+    """Where the feed cannot say what has changed, everything has: nobody goes on believing what they remember."""
+    with closing(open_()) as store:
+        start = store.version()
+        publish(store, "key_a", EVERY_KEY)
+        see(store.changes_since(start).key_ids is None, "a change that concerns every key")
+        publish(store, "key_b")
+        see(store.changes_since(store.version() - 1).key_ids == ("key_b",), "whoever has read that reads on as before")
+        ahead = store.changes_since(store.version() + 3)
+        see(ahead.key_ids is None, "a reader ahead of the store remembers a time that never was")
+        see(ahead.version == store.version(), "and begins again from the store's own version")
+
+
+def freshness_tells_of_every_change(open_: OpenStore) -> None:
+    """After a change was acknowledged, every opening of the store answers another freshness than before."""
+    with closing(open_()) as one, closing(open_()) as other:
+        (stored,) = insert(one, row(1))
+        for store in (one, other, one):
+            before = (one.freshness(), other.freshness())
+            see(before == (one.freshness(), other.freshness()), "without a change it stays")
+            publish(store, stored.id)
+            see(one.freshness() != before[0] and other.freshness() != before[1], "a change moves it for all")
+
+
+def settle_tells_of_what_is_committed(open_: OpenStore) -> None:
+    """Settling moves the freshness of every opening, whoever made the last change."""
+    with closing(open_()) as one, closing(open_()) as other:
+        before = (one.freshness(), other.freshness())
+        one.settle()
+        see(one.freshness() != before[0] and other.freshness() != before[1], "everybody looks again")
+
+
+def transactions_come_one_after_the_other(open_: OpenStore) -> None:
+    """What a transaction has read cannot change before it ends: no increment is lost, whoever makes it where."""
+    with closing(open_()) as one, closing(open_()) as other:
+        (stored,) = insert(one, row(1, metadata="0"))
+
+        def add(store: Store) -> None:
+            for _ in range(10):
+                with store.transaction() as tx:
+                    found = tx.caller(stored.id)
+                    tx.update_key(stored.id, {"metadata": str(int(found.metadata if found else 0) + 1)})
+
+        threads = [threading.Thread(target=add, args=(store,)) for store in (one, other, one, other)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        found = other.find([digest(1)]).row
+        see(found is not None and found.metadata == "40", "40 increments make 40")
+
+
+def a_snapshot_sees_one_state(open_: OpenStore) -> None:
+    """All reads of a snapshot see the state that its first read saw."""
+    with closing(open_()) as one, closing(open_()) as other:
+        (stored,) = insert(one, row(1))
+        with one.snapshot() as reads:
+            see(reads.keys(MINE.id, 0, 10) == [stored], "the state there is")
+            remove(other, stored)
+            insert(other, row(2))
+            see(reads.keys(MINE.id, 0, 10) == [stored], "and not what came after")
+            see(one.find([digest(1)]) == Found(deleted=True), "while a look-up sees every commit before it")
+
+
+def an_account_sees_its_own_keys(open_: OpenStore) -> None:
+    """No read that names an account finds another's keys."""
+    with closing(open_()) as store:
+        mine, others = insert(store, row(1, name="Same"), row(2, OTHER.id, name="Same", hint="0001"))
+        with store.transaction() as tx:
+            tx.remember(MINE.id, "once", mine.id, NOW)
+        with store.snapshot() as reads:
+            see(reads.key(OTHER.id, mine.id) is None and reads.slot_of(OTHER.id, mine.id) is None, "by its id")
+            see(reads.keys(OTHER.id, 0, 10) == [others] and reads.keys(MINE.id, 0, 10) == [mine], "in lists")
+            see(reads.keys_named(MINE.id, "Same") == [mine], "by its name")
+            see(reads.keys_hinted(MINE.id, mine.prefix, "0001") == [mine], "by its last characters")
+            see(reads.count_keys(OTHER.id, NOW) == {"active": 1}, "in counts")
+            see(reads.made_by(OTHER.id, "once") is None, "by what made it")
+
+
+def lists_come_in_pages(open_: OpenStore) -> None:
+    """Pages that begin after the last slot of the one before hold every key once, the oldest first."""
+    with closing(open_()) as store:
+        stored = insert(store, *(row(number, name="Same", hint="same") for number in range(7)))
+        with store.snapshot() as reads:
+            pages, after = [], 0
+            while page := reads.keys(MINE.id, after, 3):
+                pages.append(page)
+                after = page[-1].slot
+            see([len(page) for page in pages] == [3, 3, 1], "no page is longer than asked for")
+            see([each for page in pages for each in page] == stored, "together they are the list")
+            see(len(reads.keys_named(MINE.id, "Same")) == 2, "two of a name tell that it is not the only one")
+            see(len(reads.keys_hinted(MINE.id, "lwa.sk_live_", "same")) == 2, "and so do two of a hint")
+
+
+def keys_are_counted_by_status(open_: OpenStore) -> None:
+    """Counts follow the same rules as a row's own status."""
+    with closing(open_()) as store:
+        insert(
+            store,
+            row(1),
+            row(2, expires_at=NOW),
+            row(3, expires_at=NOW + 1, successor_id="key_x"),
+            row(4, disabled=True, expires_at=NOW - 1),
+            row(5, expires_at=NOW + 1),
+        )
+        with store.snapshot() as reads:
+            rows = reads.keys(MINE.id, 0, 10)
+            for now in (NOW, NOW + 1):
+                statuses = [str(each.status(now)) for each in rows]
+                counted = {status: statuses.count(status) for status in statuses}
+                see(reads.count_keys(MINE.id, now) == counted, "as many as have that status")
+
+
+def what_was_made_is_remembered_once(open_: OpenStore) -> None:
+    """An idempotency key names what it made, for good, and cannot name anything else."""
+    with closing(open_()) as store:
+        (stored,) = insert(store, row(1))
+        with store.transaction() as tx:
+            tx.remember(MINE.id, "once", stored.id, NOW)
+            see(tx.made_by(MINE.id, "once") == stored.id, "at once in the transaction")
+        with refused("it is taken"), store.transaction() as tx:
+            tx.remember(MINE.id, "once", "key_other0001", NOW)
+        remove(store, stored)
+    with closing(open_()) as again, again.snapshot() as reads:
+        see(reads.made_by(MINE.id, "once") == stored.id, "also when the key is gone")
+
+
+def usage_adds_up(open_: OpenUsageStore) -> None:
+    """Counts of the same hour, key and outcome are added, whoever brings them."""
+    with closing(open_()) as one, closing(open_()) as other:
+        for store, count in ((one, 3), (other, 4), (one, 5)):
+            store.add([_used(1, (("accepted", count), ("forbidden", 1)))], HOUR)
+        hours = one.hourly(MINE.id, HOUR, HOUR + 1, 1)
+        see(hours == [HourCount(HOUR, "accepted", 12), HourCount(HOUR, "forbidden", 3)], "12 accepted, 3 forbidden")
+
+
+def usage_is_reported_by_hour_and_key(open_: OpenUsageStore) -> None:
+    """A report has the hours that begin in its range, of one key or of all of the account, and of no other account."""
+    with closing(open_()) as store:
+        for hour in range(3):
+            store.add([_used(1, (("accepted", 1),)), _used(2, (("accepted", 10),))], HOUR + hour * 3_600)
+        store.add([UsageRow(3, OTHER.id, None, (("accepted", 100),))], HOUR)
+        end = HOUR + 7_200
+        counts = [each.count for each in store.hourly(MINE.id, HOUR, end, None)]
+        see(counts == [11, 11], "the hour at the end is not in it, other accounts are not in it")
+        see([each.start for each in store.hourly(MINE.id, HOUR + 1, end + 1, 2)] == [HOUR + 3_600, end], "by its start")
+        see([each.count for each in store.hourly(MINE.id, HOUR, end, 2)] == [10, 10], "one key only")
+        see(store.hourly(MINE.id, HOUR, end, 3) == [], "another account's key has no counts here")
+
+
+def last_use_never_moves_back(open_: OpenUsageStore) -> None:
+    """Of uses that arrive in any order, the latest stays, with its own address and client."""
+    uses = [LastUse(NOW + at, f"192.0.2.{at}", f"agent {at} ü") for at in (5, 9, 7)]
+    with closing(open_()) as store:
+        for use in uses:
+            store.add([UsageRow(1, MINE.id, use, ())], HOUR)
+        store.add([_used(1, (("refused", 1),)), _used(2, (("refused", 1),))], HOUR)
+    with closing(open_()) as again:
+        see(again.last_uses([1, 2, 3]) == {1: uses[1]}, "the latest, and none for keys that were never used")
+        see(again.last_uses([]) == {}, "nobody asked for is nobody")
+
+
+def usage_is_added_whole_or_not_at_all(open_: OpenUsageStore) -> None:
+    """A batch of which one row cannot be stored leaves nothing behind."""
+    bad: Any = None
+    with closing(open_()) as store:
+        with refused("a row without an account cannot be stored"):
+            store.add(
+                [UsageRow(1, MINE.id, LastUse(NOW, "", ""), (("accepted", 1),)), UsageRow(2, bad, None, (("x", 1),))],
+                HOUR,
+            )
+        see(store.last_uses([1]) == {} and store.hourly(MINE.id, HOUR, HOUR + 1, None) == [], "nothing was stored")
+
+
+def _used(slot: int, counts: tuple[tuple[str, int], ...]) -> UsageRow:
+    return UsageRow(slot, MINE.id, None, counts)
+
+
+CHECKS: tuple[Check, ...] = (
+    every_field_comes_back,
+    every_column_can_be_changed,
+    slots_rise_and_are_never_used_again,
+    found_under_any_digest,
+    a_new_digest_replaces_the_old,
+    a_deleted_key_leaves_a_tombstone,
+    ids_and_digests_are_used_once,
+    an_exception_undoes_everything,
+    the_feed_has_every_change_in_order,
+    what_the_feed_cannot_tell_is_everything,
+    freshness_tells_of_every_change,
+    settle_tells_of_what_is_committed,
+    transactions_come_one_after_the_other,
+    a_snapshot_sees_one_state,
+    an_account_sees_its_own_keys,
+    lists_come_in_pages,
+    keys_are_counted_by_status,
+    what_was_made_is_remembered_once,
+)
+
+USAGE_CHECKS: tuple[UsageCheck, ...] = (
+    usage_adds_up,
+    usage_is_reported_by_hour_and_key,
+    last_use_never_moves_back,
+    usage_is_added_whole_or_not_at_all,
+)
