@@ -96,7 +96,7 @@ def to_json(value: Any) -> bytes:
 
 def prefers_problem(accept: str) -> bool:
     """Whether an ``Accept`` header ranks ``application/problem+json`` strictly above ``application/json``."""
-    return "problem" in accept and _quality(accept, PROBLEM_JSON) > _quality(accept, JSON)
+    return "problem" in accept.lower() and _quality(accept, PROBLEM_JSON) > _quality(accept, JSON)
 
 
 def _quality(accept: str, media_type: str) -> float:
