@@ -130,9 +130,10 @@ def delete(ref: str, yes: bool, account: str | None, data_dir: str | None, as_js
 
 
 def _confirm(question: str) -> None:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (sys.stdin and sys.stderr and sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("Nobody can be asked here: there is no terminal. Add --yes to delete without asking.")
-    click.confirm(question, abort=True, err=True)
+    if not click.confirm(question, err=True):
+        raise click.ClickException("Nothing was deleted.")
 
 
 def _set_disabled(ref: str, account: str | None, data_dir: str | None, *, disabled: bool, as_json: bool) -> None:
@@ -152,17 +153,23 @@ def _values(given: dict[str, Any]) -> dict[str, Any]:
         "networks": list(given["networks"]),
         "expires_in_seconds": given["expires"],
     }
-    values = {name: value for name, value in values.items() if value}
+    # Only what was not given is left out: an empty text or a span of 0 is an answer, and a wrong one.
+    values = {name: value for name, value in values.items() if value is not None and value != []}
     if given["limits"]:
         values["rate_limit"] = None if given["limits"] == ("none",) else list(given["limits"])
     return values
 
 
 def _show_once(shown: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        say_json(shown)
-        return
-    click.echo(shown["key"])
+    try:
+        if as_json:
+            say_json(shown)
+            return
+        click.echo(shown["key"])
+    except OSError as error:
+        # The key exists by now, and nobody will ever see it.
+        message = f"The key {shown['id']} was made, but could not be written out ({error.strerror}). Delete it."
+        raise click.ClickException(message) from error
     if sys.stdout.isatty():
         click.echo(f"\n{shown['id']}  {shown['name']}", err=True)
         click.echo("Store it now: it is shown this once, and nowhere kept.", err=True)

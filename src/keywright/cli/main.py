@@ -79,7 +79,8 @@ def main() -> NoReturn:
         if not as_json and isinstance(error, click.UsageError):
             error.show()
         else:
-            say_error("USAGE", error.format_message(), as_json=as_json)
+            code = "USAGE" if isinstance(error, click.UsageError) else "ERROR"
+            say_error(code, error.format_message(), as_json=as_json)
         sys.exit(error.exit_code)
     except ActError as error:
         say_error(_ERROR_CODES[error.fault], error.message, as_json=as_json)
@@ -89,5 +90,8 @@ def main() -> NoReturn:
         sys.exit(ExitCode.ERROR)
     except Misconfigured as error:
         say_error("MISCONFIGURED", str(error), as_json=as_json)
+        sys.exit(ExitCode.ERROR)
+    except OSError as error:
+        say_error("ERROR", f"{error}.", as_json=as_json)
         sys.exit(ExitCode.ERROR)
     sys.exit(result if isinstance(result, int) else ExitCode.OK)

@@ -28,16 +28,22 @@ class ExitCode(IntEnum):
 
 def say_json(value: Any) -> None:
     """``value`` on standard output, as one line of JSON."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    click.echo(_json(value))
 
 
 def say_error(code: str, message: str, *, as_json: bool) -> None:
     """An error on standard error: a sentence, or the same shape that the API answers with."""
     if as_json:
         error = {"error": code, "message": message, "timestamp": timestamp(SystemClock.now())}
-        click.echo(json.dumps(error, ensure_ascii=False), err=True)
+        click.echo(_json(error), err=True)
     else:
         click.echo(f"Error: {message}", err=True)
+
+
+def _json(value: Any) -> str:
+    # A terminal obeys control characters beyond ASCII too, and turns text around at others: those stay escaped.
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def say_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -25,10 +25,26 @@ def command(**flags: str | None) -> None:
     from keywright import settings as settings_module
 
     settings = settings_module.load(flags)
+    _require_usable_tls(settings)
     # Worker processes read their settings anew; what was said on the command line must reach them.
     os.environ.update({settings_module.BY_NAME[name].variable: value for name, value in flags.items() if value})
     _first_start(settings)
     _run(settings)
+
+
+def _require_usable_tls(settings: Any) -> None:
+    """Read certificate and key before anything is said or made: the web server would end in a traceback over them."""
+    import ssl
+
+    from keywright.errors import Misconfigured
+
+    if settings.tls_cert is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
+    except OSError as error:
+        message = f"tls_cert {settings.tls_cert} and tls_key {settings.tls_key} cannot be used: {error}."
+        raise Misconfigured(message) from error
 
 
 def _first_start(settings: Any) -> None:

@@ -25,7 +25,8 @@ def command(scopes: tuple[str, ...], address: str, data_dir: str | None, as_json
     from keywright.record import Request
 
     # Bounded, because whatever is piped in may be endless; one more than a key can have is enough to refuse it.
-    presented = sys.stdin.buffer.read(MAX_KEY_CHARACTERS + 2).decode("latin-1").strip()
+    # A standard input that was closed holds no key either.
+    presented = sys.stdin.buffer.read(MAX_KEY_CHARACTERS + 2).decode("latin-1").strip() if sys.stdin else ""
     with opened(data_dir) as keywright:
         outcome = keywright.verify(presented, Request(scopes=scopes, address=address))
     record = outcome.record

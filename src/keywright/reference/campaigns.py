@@ -22,6 +22,8 @@ from keywright.reference.storage import Resources, campaigns, new_id, triggers
 SAMPLE_NAME = "Order confirmation"
 MAX_ATTRIBUTES = 50
 _NO_CAMPAIGN = "There is no such campaign."
+#: The bidirectional classes of characters that turn the text after them around.
+_TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
 class CampaignBody(BaseModel):
@@ -36,8 +38,10 @@ class CampaignBody(BaseModel):
     @classmethod
     def _printable(cls, name: str) -> str:
         stripped = name.strip()
-        if not stripped or any(unicodedata.category(c) in ("Cc", "Cs") for c in stripped):
+        if not stripped or any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in stripped):
             raise ValueError("must be printable text")
+        if any(unicodedata.bidirectional(c) in _TURNING for c in stripped):
+            raise ValueError("must not contain text-direction characters")
         return stripped
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from pysqlite3 import dbapi2
 from sqlalchemy import (
+    URL,
     Boolean,
     Column,
     Connection,
@@ -25,7 +26,7 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
 from keywright import SystemClock, Unavailable
 
@@ -98,9 +99,8 @@ class Resources:
 
     def __init__(self, data_dir: Path, clock: Any = SystemClock) -> None:
         self.now = clock.now
-        self._engine = create_engine(
-            f"sqlite+pysqlite:///{data_dir / RESOURCES_FILE}", module=dbapi2, connect_args={"timeout": _BUSY_SECONDS}
-        )
+        url = URL.create("sqlite+pysqlite", database=str(data_dir / RESOURCES_FILE))
+        self._engine = create_engine(url, module=dbapi2, connect_args={"timeout": _BUSY_SECONDS})
         event.listen(self._engine, "connect", _prepare)
         with self.transaction() as connection:
             metadata.create_all(connection)
@@ -122,8 +122,9 @@ class Resources:
     def _faults(self) -> Iterator[None]:
         try:
             yield
-        except DBAPIError as error:
-            raise Unavailable(f"The resource store cannot answer: {error.orig}.") from error
+        except (DBAPIError, PoolTimeout) as error:
+            cause = getattr(error, "orig", None) or error
+            raise Unavailable(f"The resource store cannot answer: {cause}.") from error
 
     def close(self) -> None:
         """Close every connection."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from pysqlite3 import dbapi2
-from sqlalchemy import Connection, Engine, create_engine, event, select, text, update
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select, text, update
 from sqlalchemy.pool import QueuePool
 
 from keywright.digest import Digest
@@ -55,7 +55,8 @@ def _check_version() -> None:
 
 def _engine(path: Path, *, writes: bool) -> Engine:
     engine = create_engine(
-        f"sqlite+pysqlite:///{path}",
+        # Not as text: a question mark in the path would end it, and put the database somewhere else.
+        URL.create("sqlite+pysqlite", database=str(path)),
         module=dbapi2,
         poolclass=QueuePool,
         pool_size=1 if writes else _READERS,
