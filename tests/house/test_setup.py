@@ -77,7 +77,7 @@ def test_the_checkers_are_strict() -> None:
     weaker = {"ignore_errors", "disallow_untyped_defs", "disable_error_code", "follow_imports", "exclude"}
 
     assert mypy["strict"] is True
-    assert {"src", "tests"} <= set(mypy["files"])
+    assert {"src", "tests", "docs"} <= set(mypy["files"])
     assert not weaker & mypy.keys()
     assert not any(weaker & override.keys() for override in mypy.get("overrides", ()))
     assert {"E", "F", "B", "S", "DTZ", "ANN", "PL", "ASYNC", "BLE", "RUF"} <= set(ruff["lint"]["select"])
