@@ -91,6 +91,9 @@ def create_master_secret(path: Path) -> MasterSecret:
 
     The file appears whole or not at all: it is written under another name, synced, then linked into place, so that a
     process that starts at the same moment never reads half a secret, and a crash leaves none.
+
+    Raises:
+        Misconfigured: the file cannot be made, or the one that is there cannot be used.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

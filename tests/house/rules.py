@@ -4,6 +4,7 @@ over a bad line each, to show that they can fail."""
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -38,6 +39,9 @@ THIRD_PARTY = {
     "structlog": ("server/log.py",),
     "uvicorn": ("cli/serve.py",),
 }
+
+#: A refusal in an adapter's docstring.
+_STATUS = re.compile(r"\b[45]\d\d\b")
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -159,6 +163,36 @@ def _undocumented_in(file: str, body: list[ast.stmt]) -> Iterator[Breach]:
             yield Breach(file, node.lineno, f"{node.name} has no docstring")
         if isinstance(node, ast.ClassDef):
             yield from _undocumented_in(file, node.body)
+
+
+def unannounced(file: str, text: str) -> Iterator[Breach]:
+    """Every public function names the errors that it raises itself, or its class or module does. An adapter may name
+    the status instead; what is caught where it was raised is nobody's business."""
+    module = ast.parse(text)
+    yield from _unannounced_in(file, module.body, ast.get_docstring(module) or "")
+
+
+def _unannounced_in(file: str, body: list[ast.stmt], above: str) -> Iterator[Breach]:
+    for node in body:
+        if not isinstance(node, ast.ClassDef | Function) or (node.name.startswith("_") and node.name != "__init__"):
+            continue
+        told = above + (ast.get_docstring(node) or "")
+        if isinstance(node, ast.ClassDef):
+            yield from _unannounced_in(file, node.body, told)
+        elif "See `" not in told and not (file.startswith(STATUS_PLACES) and _STATUS.search(told)):
+            for error in sorted(_raised(node) - _caught(node)):
+                if error not in told:
+                    yield Breach(file, node.lineno, f"{node.name} raises {error} and does not say so")
+
+
+def _raised(function: Function) -> set[str]:
+    raised = [node.exc for node in ast.walk(function) if isinstance(node, ast.Raise) and node.exc is not None]
+    return {_last(each.func if isinstance(each, ast.Call) else each) for each in raised}
+
+
+def _caught(function: Function) -> set[str]:
+    kinds = [node.type for node in ast.walk(function) if isinstance(node, ast.ExceptHandler) and node.type is not None]
+    return {_last(each) for each in kinds}
 
 
 def third_party(file: str, text: str) -> Iterator[Breach]:

@@ -16,6 +16,7 @@ CODE_RULES = (
     rules.status_code,
     rules.asynchronous,
     rules.undocumented,
+    rules.unannounced,
     rules.third_party,
 )
 
@@ -34,6 +35,12 @@ BAD: tuple[tuple[Rule, str, str], ...] = (
     (rules.undocumented, "key.py", "x = 1\n"),
     (rules.undocumented, "key.py", '"""A module."""\nclass Key:\n    """A key."""\n    def mint(self): ...\n'),
     (rules.undocumented, "key.py", '"""A module."""\ndef mint(): ...\n'),
+    (rules.unannounced, "key.py", 'def mint():\n    """A key."""\n    raise Misconfigured("no")\n'),
+    (
+        rules.unannounced,
+        "key.py",
+        'class Key:\n    """A key."""\n    def __init__(self):\n        raise errors.Misconfigured\n',
+    ),
     (rules.third_party, "verify.py", "import sqlalchemy.exc\n"),
     (rules.third_party, "server/edge.py", "from pysqlite3 import dbapi2\n"),
     (rules.third_party, "usage.py", "def f():\n    import msgspec\n"),
@@ -49,6 +56,16 @@ GOOD: tuple[tuple[Rule, str, str], ...] = (
     (rules.status_code, "key.py", "flag = True\n"),
     (rules.asynchronous, "adapters/asgi.py", "async def f(): ...\n"),
     (rules.undocumented, "key.py", '"""A module."""\ndef _tag(): ...\n'),
+    (
+        rules.unannounced,
+        "key.py",
+        'def mint():\n    """A key. Misconfigured if not."""\n    raise Misconfigured("no")\n',
+    ),
+    (
+        rules.unannounced,
+        "key.py",
+        'def mint():\n    """A key."""\n    try:\n        raise A\n    except A:\n        pass\n',
+    ),
     (rules.third_party, "stores/sql.py", "from sqlalchemy import select\n"),
     (rules.sleeping_test, "support/servers.py", "import time\ntime.sleep(1)\n"),
     (rules.long_function, "key.py", "def f():\n    def g():\n" + "        x = 1\n" * rules.MAX_BODY_LINES),
