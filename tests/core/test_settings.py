@@ -1,0 +1,209 @@
+"""Settings: where a value comes from, what it may be, and what is said where it may not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keywright import Accepted, Keywright, Limit, ManualClock, Misconfigured, settings as settings_module
+from keywright.key import BUILT_IN_FORMATS, KeyFormat
+from keywright.record import parse_network
+from keywright.settings import BY_NAME, TABLE, Settings, load
+from support.installation import ME, Installation
+
+ACME = {"name": "acme", "prefix": "acme_", "environments": {"live": "live_", "test": "test_"}, "rate_limit": "7/m"}
+HERE = Path.cwd()
+
+#: Setting → how it is written in a file, how in the environment, and what it then is.
+WRITTEN: dict[str, tuple[Any, str, Any]] = {
+    "host": ('"::1"', "::1", "::1"),
+    "port": ("9000", "9000", 9000),
+    "data_dir": ('"/srv/keys"', "/srv/keys", Path("/srv/keys")),
+    "workers": ("2", "2", 2),
+    "tls_cert": ('"c.pem"', "c.pem", HERE / "c.pem"),
+    "tls_key": ('"k.pem"', "k.pem", HERE / "k.pem"),
+    "master_secret": ('"1:abc"', "1:abc", "1:abc"),
+    "master_secret_file": ('"~/s"', "~/s", Path.home() / "s"),
+    "default_limit": ('["10/s", "100/15m"]', "10/s, 100/15m", ("10/s", "100/15m")),
+    "default_format": ('"ss"', "ss", "ss"),
+    "key_formats": (
+        '[{name = "acme", prefix = "acme_", rate_limit = "7/m", environments = {live = "live_", test = "test_"}}]',
+        json.dumps([ACME]),
+        (*BUILT_IN_FORMATS, KeyFormat("acme", "acme_", {"live": "live_", "test": "test_"}, rate_limit="7/m")),
+    ),
+    "surfaces": ('{"/v2/" = "acme_"}', '{"/v2": "acme_"}', {"/v2": "acme_"}),
+    "trusted_proxies": (
+        '["10.0.0.0/8", "::1"]',
+        "10.0.0.0/8, ::1",
+        (parse_network("10.0.0.0/8"), parse_network("::1")),
+    ),
+    "cache_max_keys": ("5", "5", 5),
+    "log_level": ('"DEBUG"', "Debug", "debug"),
+    "support_contact": ('"help@example.com"', "help@example.com", "help@example.com"),
+}
+#: Settings that are only good together.
+TOGETHER = {"tls_cert": {"tls_key": "k.pem"}, "tls_key": {"tls_cert": "c.pem"}}
+
+#: Setting → values that it cannot have.
+BAD: tuple[tuple[str, Any], ...] = (
+    ("host", " "),
+    ("host", 5),
+    ("port", "0"),
+    ("port", 65_536),
+    ("port", "eighty"),
+    ("port", True),
+    ("workers", "65"),
+    ("data_dir", 5),
+    ("default_limit", "100"),
+    ("default_limit", "1/s,2/s"),
+    ("default_limit", 5),
+    ("default_format", "none-such"),
+    ("key_formats", "not json"),
+    ("key_formats", [5]),
+    ("key_formats", [{"name": "x"}]),
+    ("key_formats", [{**ACME, "colour": "red"}]),
+    ("key_formats", [{**ACME, "name": 5}]),
+    ("key_formats", [{**ACME, "prefix": 5}]),
+    ("key_formats", [{**ACME, "environments": ["live"]}]),
+    ("key_formats", [{**ACME, "environments": {"live": 5}}]),
+    ("key_formats", [{**ACME, "tail_characters": "40"}]),
+    ("key_formats", [{**ACME, "checksum": "no"}]),
+    ("key_formats", [{**ACME, "rate_limit": "many"}]),
+    ("surfaces", '["/v1"]'),
+    ("surfaces", {"v1": "x_"}),
+    ("surfaces", {"/v1": "x y"}),
+    ("trusted_proxies", "10.0.0.1/8"),
+    ("trusted_proxies", "everybody"),
+    ("cache_max_keys", 0),
+    ("log_level", "loud"),
+)
+
+
+def written(tmp_path: Path, text: str) -> dict[str, str]:
+    """An environment that names a settings file with this text."""
+    file = tmp_path / "mine.toml"
+    file.write_text(text, "utf-8")
+    return {"KEYWRIGHT_CONFIG": str(file)}
+
+
+def value(settings: Settings, name: str) -> Any:
+    """The value in force, and where it came from."""
+    return getattr(settings, name), settings.origins[name]
+
+
+def test_every_setting_is_tried_here() -> None:
+    """No setting is added without saying here how it is written."""
+    assert list(WRITTEN) == [setting.name for setting in TABLE]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_setting_comes_from_flag_environment_file_or_default(name: str, tmp_path: Path) -> None:
+    """For every setting a flag wins over the environment, that over the file, and that over the default."""
+    in_file, in_environment, expected = WRITTEN[name]
+    others = TOGETHER.get(name, {})
+    file = written(tmp_path, f"{name} = {in_file}")
+    variable = BY_NAME[name].variable
+    default = load(environment={})
+    assert value(load(others, environment=file), name) == (expected, str(tmp_path / "mine.toml"))
+    assert value(load(others, environment={variable: in_environment}), name) == (expected, variable)
+    assert value(load({**others, name: in_environment}, environment={}), name) == (expected, "flag")
+    assert value(default, name)[1] == "default"
+    assert getattr(default, name) != expected
+
+
+def test_the_nearest_source_wins(tmp_path: Path) -> None:
+    """Flag over environment over file over default, with another value in each."""
+    file = written(tmp_path, "port = 1001")
+    everywhere = {**file, "KEYWRIGHT_PORT": "1002"}
+    assert load({"port": 1003}, environment=everywhere).port == 1003
+    assert load({"port": None}, environment=everywhere).port == 1002
+    assert load(environment={**file, "KEYWRIGHT_PORT": ""}).port == 1001
+    assert load(environment={}).port == 8460
+
+
+def test_the_defaults_are_those_of_the_documents() -> None:
+    """S62: without any setting the limit is 100 in 15 minutes, and refusals speak of the documents' prefixes."""
+    settings = load(environment={})
+    assert (settings.host, settings.port, settings.default_limit) == ("127.0.0.1", 8460, ("100/15m",))
+    paths = ("/v1", "/v1/account", "/v10", "/api/campaigns/c/trigger", "/api/campaigns", "/", "/apiary")
+    assert [settings.surface_prefix(path) for path in paths] == ["lwa.", "lwa.", "lwa.", "ss_", "ss_", "lwa.", "lwa."]
+
+
+def test_s28_the_longest_surface_decides() -> None:
+    """S28: a refusal speaks of the prefix of the surface that the path lies on, elsewhere of the default format's."""
+    settings = load({"surfaces": {"/a/": "a_", "/a/b": "b_"}, "default_format": "ss"}, environment={})
+    paths = ("/a", "/a/c", "/a/b", "/a/b/c", "/a/bc", "/elsewhere")
+    assert [settings.surface_prefix(path) for path in paths] == ["a_", "a_", "b_", "b_", "a_", "ss_"]
+
+
+@pytest.mark.parametrize(("name", "bad"), BAD, ids=str)
+def test_a_bad_value_is_named_with_its_source(name: str, bad: Any, tmp_path: Path) -> None:
+    """Whoever mistypes a setting is told which one it was and where it stands, before anything is made."""
+    with pytest.raises(Misconfigured, match=name):
+        Keywright(load({"data_dir": str(tmp_path / "data"), name: bad}, environment={}))
+    assert not (tmp_path / "data").exists()
+    if isinstance(bad, str) and name != "default_format":
+        with pytest.raises(Misconfigured, match=rf"{name} \({BY_NAME[name].variable}\)"):
+            load(environment={BY_NAME[name].variable: bad} if bad.strip() else {BY_NAME[name].variable: " "})
+
+
+@pytest.mark.parametrize("name", ["prot", "KEYWRIGHT_PORT"])
+def test_an_unknown_name_is_refused(name: str, tmp_path: Path) -> None:
+    """A misspelt setting is not ignored, whether it stands in the file or is given."""
+    for flags, environment in (({name: 1}, {}), ({}, written(tmp_path, f"{name} = 1"))):
+        with pytest.raises(Misconfigured, match=f"no setting '{name}'"):
+            load(flags, environment=environment)
+
+
+@pytest.mark.parametrize("text", ["port = ", b"\xff", "port = 1\nport = 2"])
+def test_an_unreadable_file_is_refused(text: str | bytes, tmp_path: Path) -> None:
+    """A settings file that cannot be read stops the start and is named."""
+    file = tmp_path / "mine.toml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    for path in (file, tmp_path / "none.toml"):
+        with pytest.raises(Misconfigured, match=path.name):
+            load(environment={"KEYWRIGHT_CONFIG": str(path)})
+
+
+@pytest.mark.parametrize("name", ["tls_cert", "tls_key"])
+def test_certificate_and_key_come_together(name: str) -> None:
+    """Half of TLS is not taken for none of it."""
+    with pytest.raises(Misconfigured, match="together"):
+        load({name: "file.pem"}, environment={})
+
+
+def test_the_secret_is_never_shown() -> None:
+    """Settings that are printed or logged do not hold the master secret."""
+    assert "3f" * 32 not in repr(load({"master_secret": "1:" + "3f" * 32}, environment={}))
+
+
+def test_s62_the_default_limit_is_a_setting(data_dir: Path, clock: ManualClock) -> None:
+    """S62: ``KEYWRIGHT_DEFAULT_LIMIT=1000000/15m`` gives every key that names no limit a million."""
+    environment = {"KEYWRIGHT_DATA_DIR": str(data_dir), "KEYWRIGHT_DEFAULT_LIMIT": "1000000/15m"}
+    with Keywright(settings_module.load(environment=environment), clock) as keywright:
+        account = keywright.manager.operator_account().id
+        outcome = keywright.verify(keywright.manager.create(ME, account, {"name": "Mine"}).key)
+    assert isinstance(outcome, Accepted)
+    assert outcome.decision
+    assert (outcome.decision.tightest.limit, outcome.decision.tightest.remaining) == (Limit(1_000_000, 900), 999_999)
+
+
+def test_an_operator_adds_a_key_format(data_dir: Path, clock: ManualClock) -> None:
+    """A key format from the settings makes keys that work beside the built-in ones, with a limit of its own."""
+    with Installation(data_dir, clock, key_formats=[ACME], default_format="acme") as own:
+        keys = [own.create(), own.create(environment="test"), own.create(format="lwa")]
+        assert [created.row.prefix for created in keys] == ["acme_live_", "acme_test_", "lwa.sk_live_"]
+        outcomes = [own.keywright.verify(created.key) for created in keys]
+    counts = [each.decision.tightest.limit.count for each in outcomes if isinstance(each, Accepted) and each.decision]
+    assert counts == [7, 7, 100]
+
+
+def test_an_operator_replaces_a_built_in_format(data_dir: Path, clock: ManualClock) -> None:
+    """A format of the settings with a built-in name takes its place."""
+    with Installation(data_dir, clock, key_formats=[{"name": "ss", "prefix": "swift_"}]) as own:
+        created = own.create(format="ss")
+        assert created.key.startswith("swift_")
+        assert isinstance(own.keywright.verify(created.key), Accepted)
