@@ -196,8 +196,8 @@ def errors() -> str:
         *table(("code", "status", "what to do"), codes),
         "## The messages of a 401",
         "",
-        "Always one of these three. Which one depends on the path and on the text that was sent, on nothing that is stored: a",
-        "deleted key cannot be told from one that never was.",
+        "Always one of these three. Which one depends on the path and on the text that was sent, on nothing that is",
+        "stored: a deleted key cannot be told from one that never was.",
         "",
         *table(("message", "when"), [
             (answers.MISSING_KEY, "No key, or an empty one."),
