@@ -191,6 +191,15 @@ def test_s70_a_refused_request_does_nothing(moving: InProcess, clock: ManualCloc
     assert get(moving, key.key).headers["X-RateLimit-Remaining"] == "1"
 
 
+def test_s70_several_limits_are_spent_together_or_not_at_all(moving: InProcess, clock: ManualClock) -> None:
+    """What one limit refuses is not taken from another: the hour has lost only what the minutes admitted."""
+    key = moving.key(rate_limit=["2/1m", "10/1h"])
+    assert [get(moving, key).status_code for _ in range(7)] == [200, 200, 429, 429, 429, 429, 429]
+    clock.advance(60)
+    _, state = policy_and_state(get(moving, key))
+    assert state == [("2/m", {"r": 1, "t": 60}), ("10/h", {"r": 7, "t": 3540})]
+
+
 def test_s71_exact_under_concurrency_across_workers(over_workers: OverHttp) -> None:
     """150 calls at once on a fresh key, on two processes: exactly 100 are admitted, each with its own remainder."""
     key = over_workers.key()
