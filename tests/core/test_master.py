@@ -155,3 +155,13 @@ def test_a_key_moves_to_the_newest_generation_when_it_is_used(data_dir: Path, cl
         later.keywright.manager.delete(later.actor(used), later.account_id, deleted.row.id)
         assert [type(later.keywright.verify(each.key)) for each in (used, unused)] == [Accepted, Accepted]
         assert later.keywright.verify(deleted.key) == Refused(Reason.UNKNOWN)
+
+
+def test_a_key_outlives_the_generation_that_made_it(data_dir: Path, clock: ManualClock) -> None:
+    """A generation that no digest needs any more may go, and the keys whose text carries its tag go on."""
+    with Installation(data_dir, clock, master_secret=ONE) as made:
+        old = made.create()
+    with Installation(data_dir, clock, master_secret=f"{ONE}\n{TWO}") as both:
+        assert isinstance(both.keywright.verify(old.key), Accepted)
+    with Installation(data_dir, clock, master_secret=TWO) as alone:
+        assert isinstance(alone.keywright.verify(old.key), Accepted)

@@ -183,8 +183,19 @@ class SqliteStore:
         """See `Store.settle`."""
         self._nonce.renew()
 
-    def settle_secret(self, fingerprints: dict[int, str]) -> None:
-        """Check the master secret against the database, and note the fingerprints of new generations.
+    def settle_secret(self, fingerprints: dict[int, str], tag_keys: dict[int, bytes]) -> dict[int, bytes]:
+        """Check the master secret against the database, and note new generations of it.
+
+        A key carries the tag of the generation that made it for all its life, also after its digest was renewed and
+        the generation was taken out of the secret. Tag keys are therefore kept here. Whoever reads them can make texts
+        that cost us a look-up each, and nothing else.
+
+        Args:
+            fingerprints: of each generation of the secret.
+            tag_keys: of each generation of the secret.
+
+        Returns:
+            the tag keys of all generations there ever were, the newest first.
 
         Raises:
             Misconfigured: a generation differs from the one this database was made with, or the secret under which
@@ -204,6 +215,10 @@ class SqliteStore:
                 )
             for version in fingerprints.keys() - known.keys():
                 connection.execute(meta.insert(), {"name": f"secret {version}", "value": fingerprints[version]})
+                connection.execute(meta.insert(), {"name": f"tag key {version}", "value": tag_keys[version].hex()})
+            kept = connection.execute(select(meta).where(meta.c.name.like("tag key %"))).all()
+        all_tag_keys = {int(each.name.removeprefix("tag key ")): bytes.fromhex(each.value) for each in kept}
+        return dict(sorted(all_tag_keys.items(), reverse=True))
 
     def integrity(self) -> str:
         """SQLite's own quick check: ``ok``, or what is wrong."""
