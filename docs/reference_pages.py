@@ -23,7 +23,7 @@ from keywright.cli.main import cli
 from keywright.cli.output import ExitCode
 from keywright.manage.values import KNOWN_SCOPES
 from keywright.reason import Reason
-from keywright.server.app import create_app, openapi_document
+from keywright.server.app import build_api, openapi_document
 from keywright.server.edge import ALIAS, ALIAS_OF
 from keywright.settings import TABLE, load
 
@@ -217,9 +217,7 @@ def api() -> str:
     """The page of the routes."""
     with tempfile.TemporaryDirectory() as directory:
         opened = keywright.Keywright(load({"data_dir": str(Path(directory) / "data")}, environment={}))
-        app: Any = create_app(opened)
-        while not isinstance(app, FastAPI):  # the layers around it
-            app = app._app
+        app = build_api(opened)
         document = openapi_document(app, opened)
         opened.close()
     scopes = {(method, path): scope for method, path, scope in routes(app)}

@@ -54,8 +54,11 @@ def require_scope(scope: str) -> Any:
     check again inside its own transaction.
     """
 
+    # The two schemes are asked for nothing but their place in the API document; the key was verified long before.
     def dependency(
-        request: HttpRequest, _header: Any = Security(_HEADER_SCHEME), _bearer: Any = Security(_BEARER_SCHEME)
+        request: HttpRequest,
+        _header: Any = Security(_HEADER_SCHEME, scopes=[scope]),
+        _bearer: Any = Security(_BEARER_SCHEME, scopes=[scope]),
     ) -> Caller:
         caller: Caller = request.scope[SCOPE_NAME]
         missing = missing_scopes(caller.record.scopes, (scope,))

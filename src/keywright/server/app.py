@@ -32,6 +32,11 @@ DESCRIPTION = "Issue, list, change, rotate and delete API keys. Every path under
 
 def create_app(opened: Keywright) -> App:
     """The whole application over ``opened``, which is closed when the application stops."""
+    return Edge(KeyAuth(build_api(opened), opened, PROTECTED), opened)
+
+
+def build_api(opened: Keywright) -> FastAPI:
+    """The routes of the application, without the layers around them: nothing here asks for a key."""
     resources = storage.Resources(opened.settings.data_dir, opened.clock)
 
     @asynccontextmanager
@@ -51,7 +56,7 @@ def create_app(opened: Keywright) -> App:
     app.include_router(subscriptions.router(resources))
     app.include_router(campaigns.router(resources))
     _add_open_routes(app, opened)
-    return Edge(KeyAuth(app, opened, PROTECTED), opened)
+    return app
 
 
 def from_environment() -> App:
