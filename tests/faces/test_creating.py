@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from keywright import ManualClock, timestamp
-from support.cases import RATE_HEADERS, assert_flat_error, assert_rate_headers
+from support.cases import assert_flat_error, assert_rate_headers
 from support.faces import Face, InProcess, OverHttp
 from support.installation import Installation
 
@@ -298,5 +299,21 @@ def test_s16_an_idempotency_key_makes_one_key(face: Face) -> None:
     assert second.json()["details"] == [{"existing": first.json()["id"]}]
     assert first.json()["id"] in second.json()["message"]
     assert first.json()["key"] not in second.text
+    assert_rate_headers(second, 98)
     assert [each["name"] for each in face.keys(key)].count("Once") == 1
-    assert set(RATE_HEADERS) <= {name for name in RATE_HEADERS if name in second.headers}
+
+
+def test_s16_an_idempotency_key_makes_one_key_however_many_ask_at_once(over_workers: OverHttp) -> None:
+    """Of many equal calls at the same moment, on two processes, one makes the key and all others name it."""
+    caller = over_workers.key()
+
+    def create(_: int) -> httpx.Response:
+        return over_workers.call("POST", KEYS, caller, {"name": "Once"}, (("Idempotency-Key", "at-once"),))
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(create, range(16)))
+    made = [each.json()["id"] for each in answers if each.status_code == 201]
+    refused = [each for each in answers if each.status_code == 409]
+    assert (len(made), len(refused)) == (1, 15)
+    assert {each.json()["details"][0]["existing"] for each in refused} == set(made)
+    assert len(over_workers.keys(caller)) == 2
