@@ -26,6 +26,7 @@ def command(**flags: str | None) -> None:
 
     settings = settings_module.load(flags)
     _require_usable_tls(settings)
+    _require_free_port(settings)
     # Worker processes read their settings anew; what was said on the command line must reach them.
     os.environ.update({settings_module.BY_NAME[name].variable: value for name, value in flags.items() if value})
     _first_start(settings)
@@ -44,6 +45,26 @@ def _require_usable_tls(settings: Any) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
     except OSError as error:
         message = f"tls_cert {settings.tls_cert} and tls_key {settings.tls_key} cannot be used: {error}."
+        raise Misconfigured(message) from error
+
+
+def _require_free_port(settings: Any) -> None:
+    """Listen once, before anything is said or made: a port in use is the commonest reason not to start."""
+    import socket
+
+    from keywright.errors import Misconfigured
+
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
+            0
+        ]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        message = (
+            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}. Choose another host or port."
+        )
         raise Misconfigured(message) from error
 
 
@@ -76,7 +97,7 @@ def _run(settings: Any) -> None:
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
         loop="uvloop",
-        http="httptools",
+        http="keywright.server.http:Protocol",
         ws="none",
         # We log ourselves, and believe only the proxies of the settings.
         log_config=None,

@@ -1,0 +1,105 @@
+"""Faults of the machine, made on purpose: a lock that somebody holds, a full disk, files that cannot be written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+_HOLD = """
+import sys
+from pysqlite3 import dbapi2
+connection = dbapi2.connect(sys.argv[1], isolation_level=None, timeout=10)
+connection.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.read()
+connection.execute("ROLLBACK")
+"""
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Another process holds the right to write the database, and does not let go."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    try:
+        assert holder.stdout.readline() == "held\n"
+        yield
+    finally:
+        holder.stdin.close()
+        holder.wait(timeout=20)
+        holder.stdout.close()
+
+
+@contextmanager
+def small_disk(path: Path, size: str) -> Iterator[Path]:
+    """A file system of its own, of the given size. Skips the test, loudly, where none can be mounted."""
+    path.mkdir(parents=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"NOT TESTED, needs root: a full disk ({done.stderr.decode().strip()})")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+@contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """The disk has no byte left."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (65_536, 4_096, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(b"x" * size)
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+@contextmanager
+def nothing_can_grow(pid: int) -> Iterator[None]:
+    """No file of the process can be written beyond its first byte: every write fails, whatever it is to."""
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def immutable(*files: Path) -> Iterator[None]:
+    """The files can be read and no longer written, not even by who has them open. Skips, loudly, where it cannot be."""
+    present = [str(each) for each in files if each.exists()]
+    done = subprocess.run(["chattr", "+i", *present], capture_output=True, check=False)
+    try:
+        if done.returncode:
+            pytest.skip(f"NOT TESTED, needs root: read-only files ({done.stderr.decode().strip()})")
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", *present], capture_output=True, check=False)
+
+
+def files_of(database: Path) -> tuple[Path, Path, Path]:
+    """A database, its log and its index."""
+    return database, Path(f"{database}-wal"), Path(f"{database}-shm")
+
+
+def is_root() -> bool:
+    """Whether permissions mean nothing to us."""
+    return os.geteuid() == 0
