@@ -51,7 +51,7 @@ class Keywright:
         self.usage_store = SqliteUsageStore(settings.data_dir)
         self.limiter = SharedLimiter(settings.data_dir / LIMITS_FILE, self.clock)
         self.cache = RecordCache(self.store, settings.cache_max_keys)
-        self.usage = UsageRecorder(self.usage_store, self.clock)
+        self.usage = UsageRecorder(self.usage_store, self.clock, self.formats.redact)
         self.verifier = Verifier(
             formats=self.formats,
             digester=digester,

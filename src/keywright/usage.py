@@ -9,6 +9,7 @@ could not write and tries again.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from enum import IntEnum
 
 from keywright.clock import Clock
@@ -24,6 +25,7 @@ HOUR_SECONDS = 3600
 #: Keys written in one transaction; more would make other processes wait.
 BATCH_KEYS = 1000
 _TEXT_LIMIT = 255
+_MAX_HARMLESS = 4096
 
 
 class UsageOutcome(IntEnum):
@@ -64,11 +66,17 @@ class _Noted:
 
 
 class UsageRecorder:
-    """Notes requests in memory and writes them behind."""
+    """Notes requests in memory and writes them behind.
 
-    def __init__(self, store: UsageStore, clock: Clock) -> None:
+    Args:
+        redact: hides what is key-shaped in what a client says it is: some put their key there.
+    """
+
+    def __init__(self, store: UsageStore, clock: Clock, redact: Callable[[str], str] = str) -> None:
         self._store = store
         self._clock = clock
+        self._redact = redact
+        self._harmless: set[str] = set()
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
         self._noted: dict[int, _Noted] = {}
@@ -113,7 +121,7 @@ class UsageRecorder:
             for start in range(0, len(slots), BATCH_KEYS):
                 batch = slots[start : start + BATCH_KEYS]
                 try:
-                    self._store.add([_row(slot, noted[slot]) for slot in batch], hour)
+                    self._store.add([self._row(slot, noted[slot]) for slot in batch], hour)
                 except Unavailable:
                     self._take_back({slot: noted[slot] for slot in slots[start:]})
                     raise
@@ -129,6 +137,21 @@ class UsageRecorder:
                 new.counts = [sum(pair) for pair in zip(new.counts, old.counts, strict=True)]
                 if old.used_at > new.used_at:
                     new.used_at, new.request = old.used_at, old.request
+
+    def _row(self, slot: int, noted: _Noted) -> UsageRow:
+        last_use = None
+        if noted.used_at:
+            last_use = LastUse(noted.used_at, noted.request.address[:64], self._shown(noted.request.user_agent))
+        return UsageRow(slot, noted.account_id, last_use, _named(noted.counts))
+
+    def _shown(self, user_agent: str) -> str:
+        # Looking for keys takes longer than all the rest of a flush, and clients are few: what held none is remembered.
+        if user_agent in self._harmless:
+            return user_agent[:_TEXT_LIMIT]
+        shown = self._redact(user_agent)
+        if shown == user_agent and len(self._harmless) < _MAX_HARMLESS and len(user_agent) <= _TEXT_LIMIT:
+            self._harmless.add(user_agent)
+        return shown[:_TEXT_LIMIT]
 
     def start(self) -> None:
         """Flush every `FLUSH_SECONDS` in a thread of its own, until `close`."""
@@ -146,7 +169,7 @@ class UsageRecorder:
     def after_fork(self) -> None:
         """In a forked child: what the parent noted, the parent writes."""
         running = self._thread is not None
-        self.__init__(self._store, self._clock)  # type: ignore[misc]
+        self.__init__(self._store, self._clock, self._redact)  # type: ignore[misc]
         if running:
             self.start()
 
@@ -160,13 +183,6 @@ class UsageRecorder:
         if self._thread is not None:
             self._thread.join()
         self.flush()
-
-
-def _row(slot: int, noted: _Noted) -> UsageRow:
-    last_use = None
-    if noted.used_at:
-        last_use = LastUse(noted.used_at, noted.request.address[:64], noted.request.user_agent[:_TEXT_LIMIT])
-    return UsageRow(slot, noted.account_id, last_use, _named(noted.counts))
 
 
 def _named(counts: list[int]) -> tuple[tuple[str, int], ...]:

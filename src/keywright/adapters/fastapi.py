@@ -207,7 +207,9 @@ def install_errors(app: FastAPI, keywright: Keywright) -> None:
 
     async def answer(request: HttpRequest, error: Exception) -> Response:
         found = fault_of(request, error)
-        media_type, body = found.body(keywright.clock.now(), request.headers.get("accept", ""))
+        media_type, text = found.body(keywright.clock.now(), request.headers.get("accept", ""))
+        # A message may quote what was sent, and what was sent in the wrong place may be a key.
+        body = keywright.formats.redact(text.decode())
         return Response(body, found.status, dict(found.headers), media_type)
 
     app.state.keywright = keywright

@@ -3,6 +3,7 @@ one transaction; when a method returns, the change is durable and in force in ev
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -143,12 +144,13 @@ class Manager:
         """
         now = self._clock.now()
         parsed = self._parse_new(given, now)
+        called = _digest_of(idempotency_key) if idempotency_key else None
         with self._store.transaction() as tx:
             rights = authorise(tx, actor, "keys:write", self._policy, now, account_id)
             account = tx.account(account_id)
             if account is None:
                 raise NotFound("There is no such account.")
-            if idempotency_key and (made := tx.made_by(account_id, idempotency_key)):
+            if called and (made := tx.made_by(account_id, called)):
                 raise Conflict(
                     f"This Idempotency-Key has already made the key {made}. Its secret was shown once and cannot be "
                     "shown again.",
@@ -157,8 +159,8 @@ class Manager:
             complete = self._complete(account, inherit(rights, parsed, self._formats.default.name))
             require_within(rights, complete, self._policy, complete["format"])
             created = self._insert(tx, account_id, complete, now)
-            if idempotency_key:
-                tx.remember(account_id, idempotency_key, created.row.id, now)
+            if called:
+                tx.remember(account_id, called, created.row.id, now)
             self._audit(tx, actor, account_id, Action.KEY_CREATE, created.row.id, _audited(created.row))
         return created
 
@@ -384,6 +386,11 @@ def _audited(row: KeyRow) -> dict[str, Any]:
         "scopes": list(row.scopes),
         "expires_at": None if row.expires_at == NEVER else timestamp(row.expires_at),
     }
+
+
+def _digest_of(idempotency_key: str) -> str:
+    """What is stored of an idempotency key: it may be any text, and some callers make theirs of their API key."""
+    return hashlib.sha256(idempotency_key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _require_no_revival(row: KeyRow, parsed: Mapping[str, Any], now: float) -> None:
