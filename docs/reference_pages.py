@@ -35,6 +35,7 @@ ADVICE = {
     "other networks. Nothing is wrong with the key itself; do not throw it away.",
     "NOT_FOUND": "No such path, or no such thing in the account of the key. Another account's things look the same.",
     "METHOD_NOT_ALLOWED": "`Allow` names the methods there are.",
+    "REQUEST_TIMEOUT": "Send the request faster, or smaller; the connection is closed.",
     "CONFLICT": "Done before, or not in a state that allows it. `details` names what is in the way.",
     "PAYLOAD_TOO_LARGE": "Send less.",
     "UNSUPPORTED_MEDIA_TYPE": "Send `Content-Type: application/json`.",

@@ -178,6 +178,13 @@ TABLE: tuple[Setting, ...] = (
         "How many keys a process remembers, at up to 500 bytes each.",
         _whole(1, 100_000_000),
     ),
+    Setting(
+        "max_connections",
+        "number",
+        4096,
+        "How many connections a process keeps open; more are answered with 503 and closed.",
+        _whole(1, 1_000_000),
+    ),
     Setting("log_level", "level", "info", "debug, info, warning or error.", _level),
     Setting(
         "support_contact",
@@ -208,6 +215,7 @@ class Settings:
     surfaces: dict[str, str]
     trusted_proxies: tuple[Network, ...]
     cache_max_keys: int
+    max_connections: int
     log_level: str
     support_contact: str | None
     origins: Mapping[str, str] = field(default_factory=dict)

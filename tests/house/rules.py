@@ -37,7 +37,7 @@ THIRD_PARTY = {
     "sqlalchemy": ("stores/", "reference/"),
     "starlette": ("adapters/fastapi.py", "server/", "reference/"),
     "structlog": ("server/log.py",),
-    "uvicorn": ("cli/serve.py",),
+    "uvicorn": ("cli/serve.py", "server/http.py"),
 }
 
 #: A refusal in an adapter's docstring.

@@ -20,6 +20,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "FORBIDDEN": (403, "The API key does not allow this"),
     "NOT_FOUND": (404, "There is nothing here"),
     "METHOD_NOT_ALLOWED": (405, "This method does not exist here"),
+    "REQUEST_TIMEOUT": (408, "The request did not arrive in time"),
     "CONFLICT": (409, "The state of the resource does not allow this"),
     "PAYLOAD_TOO_LARGE": (413, "The body is too large"),
     "UNSUPPORTED_MEDIA_TYPE": (415, "The body must be JSON"),

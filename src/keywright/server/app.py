@@ -22,7 +22,7 @@ from keywright.server.api import account, keys
 from keywright.server.api.keys import json_answer
 from keywright.server.edge import Edge
 from keywright.server.help import help_page
-from keywright.server.process import forbid_core_dumps
+from keywright.server.process import allow_connections, forbid_core_dumps
 
 #: Below these every request needs a key, whether or not there is anything at its path.
 PROTECTED = ("/v1", "/api")
@@ -63,6 +63,7 @@ def from_environment() -> App:
     """The application as a worker process makes it: everything it needs to know is in its environment."""
     forbid_core_dumps()
     settings = settings_module.load()
+    allow_connections(settings.max_connections)
     opened = Keywright(settings)
     log.configure(settings.log_level, opened.formats)
     opened.usage.start()

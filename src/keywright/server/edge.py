@@ -43,6 +43,7 @@ class Edge:
         self._keywright = keywright
         self._log = RequestLog(keywright)
         self._trusted = keywright.settings.trusted_proxies
+        self.max_connections = keywright.settings.max_connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,9 +58,21 @@ class Edge:
             self._log.failed(inner, error)
         self._log.answered(scope, inner, answer.status, self._keywright.clock.elapsed() - started)
 
+    def now(self) -> float:
+        """The time, for answers that are given before there is a request."""
+        return self._keywright.clock.now()
+
+    def headers_of_every_answer(self) -> list[tuple[bytes, bytes]]:
+        """What `__call__` adds to an answer, for those that are given before there is a request."""
+        return [*_EVERY_ANSWER, (b"x-request-id", new_request_id().encode())]
+
+    def refused(self, fault: Fault, client: tuple[str, int] | None) -> None:
+        """Log what was refused before there was a request."""
+        self._log.refused(fault, client[0] if client else "")
+
     def _rewritten(self, scope: Scope) -> Scope:
         inner = dict(scope)
-        inner[REQUEST_ID_NAME] = "req_" + secrets.token_hex(8)
+        inner[REQUEST_ID_NAME] = new_request_id()
         inner["client"] = real_client(scope, self._trusted)
         # The server drops the body of an answer to HEAD by itself; it looks at its own scope, not at this one.
         if scope["method"] == "HEAD":
@@ -94,6 +107,11 @@ class _Answer:
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *self._more]
         await self._send(message)
+
+
+def new_request_id() -> str:
+    """The id of a request: random, and too short to be taken for a key's tail."""
+    return "req_" + secrets.token_hex(8)
 
 
 def _counting(receive: Receive) -> Receive:

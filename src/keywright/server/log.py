@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import MutableMapping
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from keywright.adapters.answers import Fault
 from keywright.adapters.asgi import RECORD_NAME, REQUEST_ID_NAME, Scope, client_address
 from keywright.key import KeyFormats
 from keywright.record import Record
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 _METHOD_CHARACTERS = 16
 _PATH_CHARACTERS = 200
+#: Nothing that our own paths hold looks like this. In other text it would hide half of every traceback.
+_PIECE_OF_A_KEY = re.compile(r"(?=[a-z]*[0-9A-Z])[0-9A-Za-z]{12,}")
 
 
 def configure(level: str, formats: KeyFormats) -> None:
@@ -67,7 +71,7 @@ class RequestLog:
         self._logger.info(
             "request",
             method=outer["method"][:_METHOD_CHARACTERS],
-            path=self._redact(outer["path"])[:_PATH_CHARACTERS],
+            path=_PIECE_OF_A_KEY.sub("[redacted]", self._redact(outer["path"]))[:_PATH_CHARACTERS],
             status=status,
             milliseconds=round(seconds * 1000, 2),
             client=client_address(inner),
@@ -75,6 +79,10 @@ class RequestLog:
             account_id=record.account_id if record else None,
             request_id=inner[REQUEST_ID_NAME],
         )
+
+    def refused(self, fault: Fault, client: str) -> None:
+        """What came was not a request that could be answered; nothing of it is shown."""
+        self._logger.info("refused", status=fault.status, code=fault.code, client=client)
 
     def failed(self, scope: Scope, error: Exception) -> None:
         """A bug: where it happened, for us; the caller has only the request's id."""

@@ -8,6 +8,18 @@ import resource
 import sys
 
 _PR_SET_DUMPABLE = 4
+#: For databases, logs and the like, besides connections.
+SPARE_DESCRIPTORS = 256
+
+
+def allow_connections(count: int) -> None:
+    """Raise the limit of open files, as far as the system lets us, to what ``count`` connections need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + SPARE_DESCRIPTORS
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def forbid_core_dumps() -> None:

@@ -1,0 +1,163 @@
+"""The HTTP protocol class: what must be refused before there is a request to answer.
+
+uvicorn's own parser road stays as it is; around it stand the bounds that it leaves open. The head of a request and the
+time it takes to arrive are limited, so that neither one endless header nor one byte a second holds a connection or
+memory. What is not HTTP at all is answered in the documented shape. Depends on uvicorn's internals: its version is
+locked, and tests send the bytes that matter through a real socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from keywright.adapters.answers import Fault
+from keywright.adapters.asgi import encoded
+
+if TYPE_CHECKING:
+    from keywright.server.edge import Edge
+
+#: A request, head and body, must have arrived this long after its first byte (or after the connection was opened).
+REQUEST_SECONDS = 10.0
+#: How long the answer to what is refused may take to arrive; what comes meanwhile is thrown away.
+LINGER_SECONDS = 0.5
+#: Of a head that is still incomplete; one that is complete is held to the smaller limit of `edge`.
+MAX_UNFINISHED_HEAD_BYTES = 65_536
+
+_MALFORMED = Fault("BAD_REQUEST", "This is not a valid HTTP request.", (("Connection", "close"),))
+_HEAD_TOO_LARGE = Fault("HEADERS_TOO_LARGE", "The headers are too large.", (("Connection", "close"),))
+_TOO_SLOW = Fault(
+    "REQUEST_TIMEOUT",
+    f"The request took longer than {REQUEST_SECONDS:.0f} seconds to arrive.",
+    (("Connection", "close"),),
+)
+_TOO_MANY = Fault(
+    "SERVICE_UNAVAILABLE",
+    "Too many connections are open. Try again in 1 seconds.",
+    (("Connection", "close"), ("Retry-After", "1")),
+)
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    app: Edge
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._reading_head = True
+        self._head_bytes = 0
+        self._refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count the connection, and give its first request a time to arrive."""
+        super().connection_made(transport)
+        if len(self.connections) > self.app.max_connections:
+            self._refuse(_TOO_MANY)
+            return
+        self._start_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline with the connection."""
+        self._stop_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, as long as it gets somewhere."""
+        if self._refused or self.transport.is_closing():
+            return
+        super().data_received(data)
+        # The parser keeps an unfinished header in memory and tells nobody of it; a head that ended in these bytes is
+        # not unfinished, however much came with it.
+        if self._reading_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_UNFINISHED_HEAD_BYTES:
+                self._refuse(_HEAD_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request: its time runs from here."""
+        super().on_message_begin()
+        self._reading_head, self._head_bytes = True, 0
+        self._start_deadline()
+
+    def on_headers_complete(self) -> None:
+        """The head is there; from here on the application decides."""
+        self._reading_head = False
+        super().on_headers_complete()
+        if self.parser.should_upgrade():
+            # The parser reads nothing after an offer to speak another protocol; a client that goes on in this one must
+            # open a new connection.
+            self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        """All of the request is there: it may now take as long as it takes."""
+        self._stop_deadline()
+        self._reading_head, self._head_bytes = True, 0
+        super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Let an answer be finished, and hang up. A client that keeps a TLS connection idle is not waited for: its
+        goodbye may never come."""
+        super().shutdown()
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP in the documented shape, and hang up: nobody knows where the next request begins."""
+        self._refuse(_MALFORMED)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing is logged: an offer to speak another protocol is declined by answering in this one."""
+
+    def _start_deadline(self) -> None:
+        self._stop_deadline()
+        self._deadline = self.loop.call_later(REQUEST_SECONDS, self._too_late)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_late(self) -> None:
+        if self._reading_head and not self._head_bytes:
+            self.transport.close()  # nothing ever came, so there is nothing to answer
+        else:
+            self._refuse(_TOO_SLOW)
+
+    def _refuse(self, fault: Fault) -> None:
+        if self._refused or self.transport.is_closing():
+            return
+        self._refused = True
+        self._stop_deadline()
+        if not self._take_over():
+            self.transport.close()
+            return
+        self.transport.write(self._rendered(fault))
+        self.app.refused(fault, self.client)
+        # Not closed at once: with bytes unread, the system would tear the connection down and the answer with it.
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def _take_over(self) -> bool:
+        """Whether this answer may be written: not in the middle of another one, nor before one that is due earlier.
+        A request that has no answer yet loses it to this one, and its application hears that the client is gone."""
+        if self.cycle is None or self.cycle.response_complete:
+            return True
+        if self.cycle.response_started or self.pipeline:
+            return False
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        return True
+
+    def _rendered(self, fault: Fault) -> bytes:
+        media_type, body = fault.body(self.app.now(), "")
+        headers = [("Content-Type", media_type), ("Content-Length", str(len(body))), *fault.headers]
+        lines = [b"HTTP/1.1 %d %b\r\n" % (fault.status, HTTPStatus(fault.status).phrase.encode())]
+        default = [(name, value) for name, value in self.server_state.default_headers]
+        lines += [
+            b"%b: %b\r\n" % header for header in [*default, *encoded(headers), *self.app.headers_of_every_answer()]
+        ]
+        return b"".join([*lines, b"\r\n", body])
