@@ -1,0 +1,73 @@
+"""The checks of the core can fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.mutants import assert_caught
+
+COHERENCE = "tests/core/test_coherence.py"
+EVERYWHERE = f"{COHERENCE}::test_s55_a_change_is_in_force_everywhere_at_once"
+
+RENEWED_AFTER = """            yield transaction
+        # After the commit, and before anybody is told of it.
+        if transaction.published:
+            self._nonce.renew()
+"""
+RENEWED_BEFORE = """            yield transaction
+            if transaction.published:
+                self._nonce.renew()
+"""
+
+MUTANTS = {
+    "memory is believed without asking": (
+        "verify.py",
+        "if self._store.freshness() != cache.seen:",
+        "if cache.seen is None:",
+        f"{EVERYWHERE}[delete]",
+    ),
+    "whatever was read is remembered": (
+        "cache.py",
+        "if token.applied != self._applied:",
+        "if token.applied > self._applied:",
+        f"{COHERENCE}::test_a_slow_read_does_not_bring_a_deleted_key_back",
+    ),
+    "others are told before the commit": (
+        "stores/sqlite.py",
+        RENEWED_AFTER,
+        RENEWED_BEFORE,
+        f"{COHERENCE}::test_a_verifier_that_never_rests_believes_nothing_too_early",
+    ),
+    "others are not told": (
+        "stores/sqlite.py",
+        "if transaction.published:",
+        "if transaction is None:",
+        f"{EVERYWHERE}[disable]",
+    ),
+    "the caller is remembered from an earlier act": (
+        "manage/rights.py",
+        "row = reads.caller(actor.id)",
+        "row = authorise.__dict__.setdefault(actor.id, reads.caller(actor.id))",
+        "tests/core/test_manager_rights.py::test_a_caller_that_has_ended_does_nothing[deleted-create]",
+    ),
+    "a tag is not compared": (
+        "key.py",
+        "any(_tag(tag_key, body) == tag for tag_key in self._tag_keys)",
+        "bool(tag)",
+        "tests/core/test_key.py::test_s6_a_key_made_elsewhere_is_refused",
+    ),
+    "a child may have more networks": (
+        "manage/rights.py",
+        "return bool(inner) and all(",
+        "return all(",
+        "tests/core/test_manager_rights.py::test_s20_each_right_is_bounded",
+    ),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_fault_in_the_core_is_caught(mutant: str, tmp_path: Path) -> None:
+    """Each fault planted in the core fails the check of the promise that it breaks."""
+    assert_caught(tmp_path, *MUTANTS[mutant])
