@@ -17,6 +17,8 @@ from typing import Any
 
 import requests
 
+from support.canaries import Canaries
+
 START_SECONDS = 20
 COMMAND = (sys.executable, "-m", "keywright")
 
@@ -41,7 +43,8 @@ class Server:
     Attributes:
         url: such as ``http://127.0.0.1:40123``.
         log: its standard error.
-        canaries: every key that was made through `key`.
+        canaries: every key that was made here. None of them, nor a piece of one, may be found in any later answer, nor,
+            when the server ends, in its files, its log or its process.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], url: str, data_dir: Path, log: Path) -> None:
@@ -49,7 +52,7 @@ class Server:
         self.url = url
         self.data_dir = data_dir
         self.log = log
-        self.canaries: list[str] = []
+        self.canaries = Canaries()
 
     def command(
         self, *arguments: str, stdin: str | None = None, environment: Mapping[str, str] | None = None
@@ -84,7 +87,22 @@ class Server:
     def request(self, method: str, path: str, key: str | None = None, **arguments: Any) -> requests.Response:
         """One request, with the key in X-API-Key if there is one."""
         headers = {**({"X-API-Key": key} if key else {}), **arguments.pop("headers", {})}
-        return requests.request(method, self.url + path, headers=headers, timeout=30, **arguments)
+        answer = requests.request(method, self.url + path, headers=headers, timeout=30, **arguments)
+        self._watch(answer)
+        return answer
+
+    def _watch(self, answer: requests.Response) -> None:
+        created = answer.json() if answer.status_code == 201 else {}
+        if isinstance(created.get("key"), str):
+            self.canaries.append(created["key"])
+        else:
+            self.canaries.assert_absent(str(answer.headers).encode() + answer.content, f"an answer ({answer.url})")
+
+    def assert_no_leaks(self) -> None:
+        """See that no key that was made here left a trace."""
+        if self.process.poll() is None:
+            self.canaries.assert_process_clean(self.process.pid)
+        self.canaries.assert_files_clean(self.data_dir, self.log)
 
     def stop(self) -> int:
         """Stop it as an operator would, and wait."""
@@ -132,6 +150,9 @@ def running(data_dir: Path, *flags: str, scheme: str = "http", **environment: st
     started = start(data_dir, *flags, scheme=scheme, **environment)
     try:
         yield started
+        # Before the end the write-ahead logs are still there, after it the databases hold all that they held.
+        started.assert_no_leaks()
     finally:
         if started.process.poll() is None:
             started.stop()
+    started.assert_no_leaks()
