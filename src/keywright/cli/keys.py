@@ -12,6 +12,8 @@ from keywright.cli.output import say_json, say_table
 
 _COLUMNS = ("id", "name", "prefix", "hint", "status", "last_used_at", "created_at", "expires_at")
 
+_SHORT_COLUMNS = ("id", "name", "key", "status", "last used", "created")
+
 
 @click.group()
 def command() -> None:
@@ -52,8 +54,10 @@ def list_keys(account: str | None, data_dir: str | None, as_json: bool) -> None:
         shown = list(_all_keys(keywright, account_id(keywright, account)))
     if as_json:
         say_json(shown)
+    elif sys.stdout.isatty():
+        say_table(_SHORT_COLUMNS, [_short(each) for each in shown])
     else:
-        say_table([column.replace("_", " ") for column in _COLUMNS], [[each[c] for c in _COLUMNS] for each in shown])
+        say_table(_COLUMNS, [[each[column] for column in _COLUMNS] for each in shown])
 
 
 @command.command()
@@ -127,6 +131,13 @@ def delete(ref: str, yes: bool, account: str | None, data_dir: str | None, as_js
         say_json({"id": row.id, "deleted": True})
     else:
         click.echo(f"Deleted {row.id}.", err=True)
+
+
+def _short(shown: dict[str, Any]) -> list[str]:
+    """A row that fits a terminal: the key as it is recognised, times cut short. ``keys show`` has the rest."""
+    key = f"{shown['prefix']}…{shown['hint']}"
+    last_used = (shown["last_used_at"] or "never")[:16].replace("T", " ")
+    return [shown["id"], shown["name"], key, shown["status"], last_used, shown["created_at"][:10]]
 
 
 def _confirm(question: str) -> None:

@@ -60,7 +60,8 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(keywright.__version__, prog_name="keywright", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.option("--debug", is_flag=True, help="Show where an unexpected error happened.")
+def cli(debug: bool) -> None:
     """Issues, verifies, meters and revokes API keys.
 
     Settings come from flags, KEYWRIGHT_* variables, keywright.toml, or their defaults, in this order.
@@ -93,5 +94,12 @@ def main() -> NoReturn:
         sys.exit(ExitCode.ERROR)
     except OSError as error:
         say_error("ERROR", f"{error}.", as_json=as_json)
+        sys.exit(ExitCode.ERROR)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        say_error(
+            "INTERNAL_ERROR", f"{type(error).__name__}: {error}. `keywright --debug` shows where.", as_json=as_json
+        )
         sys.exit(ExitCode.ERROR)
     sys.exit(result if isinstance(result, int) else ExitCode.OK)

@@ -215,10 +215,7 @@ class SqliteStore:
                 )
             for version in fingerprints.keys() - known.keys():
                 connection.execute(meta.insert(), {"name": f"secret {version}", "value": fingerprints[version]})
-                connection.execute(meta.insert(), {"name": f"tag key {version}", "value": tag_keys[version].hex()})
-            kept = connection.execute(select(meta).where(meta.c.name.like("tag key %"))).all()
-        all_tag_keys = {int(each.name.removeprefix("tag key ")): bytes.fromhex(each.value) for each in kept}
-        return dict(sorted(all_tag_keys.items(), reverse=True))
+            return _keep_tag_keys(connection, tag_keys)
 
     def integrity(self) -> str:
         """SQLite's own quick check: ``ok``, or what is wrong."""
@@ -233,6 +230,15 @@ class SqliteStore:
         """See `Store.close`."""
         self._database.close()
         self._nonce.close()
+
+
+def _keep_tag_keys(connection: Connection, tag_keys: dict[int, bytes]) -> dict[int, bytes]:
+    meta = tables.meta
+    stored = connection.execute(select(meta).where(meta.c.name.like("tag key %"))).all()
+    kept = {int(each.name.removeprefix("tag key ")): bytes.fromhex(each.value) for each in stored}
+    for version in tag_keys.keys() - kept.keys():
+        connection.execute(meta.insert(), {"name": f"tag key {version}", "value": tag_keys[version].hex()})
+    return dict(sorted({**kept, **tag_keys}.items(), reverse=True))
 
 
 class SqliteUsageStore:
