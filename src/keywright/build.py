@@ -111,6 +111,16 @@ class Keywright:
     ) -> None:
         self.close()
 
+    def before_fork(self) -> None:
+        """In a process about to fork: pass on nothing that two processes cannot share. Called by the interpreter."""
+        self.store.before_fork()
+        self.usage_store.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        """In the process that has forked: go on. Called by the interpreter."""
+        self.store.after_fork_in_parent()
+        self.usage_store.after_fork_in_parent()
+
     def after_fork(self) -> None:
         """In a forked child: keep nothing that only the parent can keep true. Called by the interpreter."""
         self.store.after_fork()
@@ -124,12 +134,22 @@ class Keywright:
 _forked_with: weakref.WeakSet[Keywright] = weakref.WeakSet()
 
 
+def _before_fork() -> None:
+    for opened in list(_forked_with):
+        opened.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for opened in list(_forked_with):
+        opened.after_fork_in_parent()
+
+
 def _after_fork() -> None:
     for opened in list(_forked_with):
         opened.after_fork()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
 
 
 def _prepare_directory(path: Path) -> None:

@@ -58,6 +58,12 @@ MUTANTS = {
         "bool(tag)",
         "tests/core/test_key.py::test_s6_a_key_made_elsewhere_is_refused",
     ),
+    "connections are open while the process forks": (
+        "build.py",
+        "before=_before_fork, ",
+        "",
+        "tests/core/test_forks.py::test_children_outlive_their_parent",
+    ),
     "a child may have more networks": (
         "manage/rights.py",
         "return bool(inner) and all(",

@@ -41,6 +41,7 @@ WRITTEN: dict[str, tuple[Any, str, Any]] = {
         (parse_network("10.0.0.0/8"), parse_network("::1")),
     ),
     "cache_max_keys": ("5", "5", 5),
+    "max_connections": ("6", "6", 6),
     "log_level": ('"DEBUG"', "Debug", "debug"),
     "support_contact": ('"help@example.com"', "help@example.com", "help@example.com"),
 }
@@ -78,6 +79,7 @@ BAD: tuple[tuple[str, Any], ...] = (
     ("trusted_proxies", "10.0.0.1/8"),
     ("trusted_proxies", "everybody"),
     ("cache_max_keys", 0),
+    ("max_connections", "none"),
     ("log_level", "loud"),
 )
 

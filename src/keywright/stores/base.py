@@ -174,6 +174,15 @@ class Store(Protocol):
         """
         ...
 
+    def before_fork(self) -> None:
+        """In a process about to fork: let go of every connection that a child must not inherit. Whatever is begun in
+        another thread waits until the fork is over."""
+        ...
+
+    def after_fork_in_parent(self) -> None:
+        """In the process that has forked: go on."""
+        ...
+
     def after_fork(self) -> None:
         """In a forked child: let go of every connection of the parent."""
         ...
@@ -226,6 +235,14 @@ class UsageStore(Protocol):
 
     def hourly(self, account_id: str, start: float, end: float, slot: int | None) -> list[HourCount]:
         """The account's counts of the hours that begin in ``[start, end)``, of one slot or summed over all of them."""
+        ...
+
+    def before_fork(self) -> None:
+        """See `Store.before_fork`."""
+        ...
+
+    def after_fork_in_parent(self) -> None:
+        """See `Store.after_fork_in_parent`."""
         ...
 
     def after_fork(self) -> None:

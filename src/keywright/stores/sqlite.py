@@ -7,6 +7,8 @@ What each setting is for:
 * One connection writes, and every write begins with ``BEGIN IMMEDIATE``: what the transaction read cannot be changed by
   another process before it ends.
 * Usage is in a second file, so that writing it never wakes the readers of the first.
+* No connection is open while the process forks: the child's SQLite would believe in locks that only the parent holds,
+  and damage the file as soon as the parent is gone.
 * The files are never opened or copied by other means inside a serving process: closing any descriptor of a file drops
   all of the process's locks on it.
 """
@@ -94,14 +96,20 @@ class _Database:
         self.what = what
         with sql.machine_faults(what):
             _create_private(path)
-        self._turn = threading.Lock()
         self._reader = _engine(path, writes=False)
         self._writer = _engine(path, writes=True)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._turn = threading.Lock()
+        self._gate = threading.Condition()
+        self._running = 0
+        self._forking = False
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A read transaction."""
-        with sql.machine_faults(self.what), self._reader.begin() as connection:
+        with self._in_use(), sql.machine_faults(self.what), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -110,14 +118,41 @@ class _Database:
         if not self._turn.acquire(timeout=BUSY_TIMEOUT_SECONDS):
             raise Unavailable(f"The {self.what} is busy with other changes.")
         try:
-            with sql.machine_faults(self.what), self._writer.begin() as connection:
+            with self._in_use(), sql.machine_faults(self.what), self._writer.begin() as connection:
                 yield connection
         finally:
             self._turn.release()
 
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        with self._gate:
+            if not self._gate.wait_for(lambda: not self._forking, BUSY_TIMEOUT_SECONDS):
+                raise Unavailable(f"The {self.what} is closed while the process forks.")
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._gate:
+                self._running -= 1
+                self._gate.notify_all()
+
+    def before_fork(self) -> None:
+        """Let what is running end, then close every connection; nothing begins before the fork is over."""
+        with self._gate:
+            self._forking = True
+            # A thread that forks inside its own transaction would wait for itself.
+            self._gate.wait_for(lambda: not self._running, BUSY_TIMEOUT_SECONDS)
+        self.close()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on; connections are opened again as they are needed."""
+        with self._gate:
+            self._forking = False
+            self._gate.notify_all()
+
     def after_fork(self) -> None:
-        """Forget the parent's connections without closing them: they are still the parent's."""
-        self._turn = threading.Lock()
+        """Begin anew. A connection that could not be closed before the fork is left to the parent, and not closed."""
+        self._begin()
         self._reader.dispose(close=False)
         self._writer.dispose(close=False)
 
@@ -222,6 +257,14 @@ class SqliteStore:
         with self._database.reading() as connection:
             return str(connection.execute(text("PRAGMA quick_check(1)")).scalar_one())
 
+    def before_fork(self) -> None:
+        """See `Store.before_fork`."""
+        self._database.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        """See `Store.after_fork_in_parent`."""
+        self._database.after_fork_in_parent()
+
     def after_fork(self) -> None:
         """See `Store.after_fork`. The nonce file stays mapped: parent and child may read and write the same one."""
         self._database.after_fork()
@@ -263,6 +306,14 @@ class SqliteUsageStore:
         """See `UsageStore.hourly`."""
         with self._database.reading() as connection:
             return sql.hourly(connection, account_id, start, end, slot)
+
+    def before_fork(self) -> None:
+        """See `Store.before_fork`."""
+        self._database.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        """See `Store.after_fork_in_parent`."""
+        self._database.after_fork_in_parent()
 
     def after_fork(self) -> None:
         """See `Store.after_fork`."""
