@@ -128,7 +128,7 @@ def test_a_child_does_not_keep_the_lock_of_its_killed_parent(limiter: SharedLimi
 def test_every_cell_is_whole_at_every_instant(limiter: SharedLimiter, path: Path) -> None:
     """Whenever a process is killed, what it leaves in the table is the count before its last request or after it."""
     limiter.take(SLOT, LIMITS, 1, NOW)
-    table, entry, times = limiter._map, HEADER_BYTES + SLOT * ENTRY_BYTES, 300_000
+    table, entry, times = limiter._map, HEADER_BYTES + SLOT * ENTRY_BYTES, 1_500_000
     cell = struct.Struct("=dII")
     (place,) = (each for each in range(entry, entry + ENTRY_BYTES, cell.size) if any(table[each : each + cell.size]))
 
@@ -140,7 +140,7 @@ def test_every_cell_is_whole_at_every_instant(limiter: SharedLimiter, path: Path
 
     def look() -> int:
         torn = 0
-        for _ in range(20_000_000):
+        for _ in range(100_000_000):
             opened_at, spent, window_seconds = cell.unpack(table[place : place + cell.size])
             torn += (opened_at, window_seconds) != (NOW, 900)
             if spent == times:
