@@ -171,6 +171,11 @@ def lacks_scope(missing: Sequence[str]) -> Fault:
     return Fault("FORBIDDEN", message, (("WWW-Authenticate", challenge),))
 
 
+def forbidden(message: str) -> Fault:
+    """A good key that may not do this, for reasons that no scope would change."""
+    return Fault("FORBIDDEN", message, (("WWW-Authenticate", f'{CHALLENGE}, error="insufficient_scope"'),))
+
+
 def refusal(refused: Refused, presented: str, surface_prefix: str) -> Fault:
     """The answer to a request whose key was refused. Rate headers are not in it; see `rate_headers`.
 
@@ -189,8 +194,7 @@ def refusal(refused: Refused, presented: str, surface_prefix: str) -> Fault:
     if refused.reason is Reason.SCOPE:
         return lacks_scope(refused.missing)
     what = "environment" if refused.reason is Reason.ENVIRONMENT else "network address"
-    challenge = (("WWW-Authenticate", f'{CHALLENGE}, error="insufficient_scope"'),)
-    return Fault("FORBIDDEN", f"This API key may not be used from this {what}.", challenge)
+    return forbidden(f"This API key may not be used from this {what}.")
 
 
 def _rate_limited(decision: Decision) -> Fault:

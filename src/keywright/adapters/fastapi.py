@@ -133,14 +133,13 @@ _ACT_CODES = {
     ActFault.NOT_FOUND: "NOT_FOUND",
     ActFault.CONFLICT: "CONFLICT",
     ActFault.INVALID: "VALIDATION_ERROR",
-    ActFault.FORBIDDEN: "FORBIDDEN",
 }
 
 
 def act_fault(error: ActError) -> Fault:
     """The answer to an act of management that was not done, for reasons other than the caller's key."""
-    if error.fault is ActFault.FORBIDDEN and error.member:
-        return answers.lacks_scope((error.member,))
+    if error.fault is ActFault.FORBIDDEN:
+        return answers.lacks_scope((error.member,)) if error.member else answers.forbidden(error.message)
     if error.fault is ActFault.CONFLICT:
         existing = {"details": [{"existing": error.member}]} if error.member else {}
         return Fault("CONFLICT", error.message, details=existing)

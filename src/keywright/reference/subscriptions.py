@@ -24,7 +24,15 @@ Status = Literal["active", "cancelled"]
 class SubscriptionBody(BaseModel):
     """Whom to follow: by id, by address, or both."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}}
+                for name in ("linkedin_id", "linkedin_url")
+            ]
+        },
+    )
 
     entity_type: EntityType
     linkedin_id: str | None = Field(
