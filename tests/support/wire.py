@@ -66,13 +66,14 @@ def exchange(url: str, raw: bytes, *, method: str = "GET", half_closed: bool = F
             connection.sendall(raw)
             if half_closed:
                 connection.shutdown(socket.SHUT_WR)
-        response = http.client.HTTPResponse(connection, method=method)
-        try:
-            response.begin()
-            body = response.read()
-        except (http.client.HTTPException, ConnectionResetError):
-            return None
-        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, body)
+        # Closed in any case: the response has a file of its own over the socket.
+        with contextlib.closing(http.client.HTTPResponse(connection, method=method)) as response:
+            try:
+                response.begin()
+                body = response.read()
+            except (http.client.HTTPException, ConnectionResetError):
+                return None
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, body)
 
 
 def message(method: bytes, target: bytes, headers: Iterable[bytes] = (), body: bytes | None = None) -> bytes:

@@ -50,6 +50,7 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._deadline: asyncio.TimerHandle | None = None
         self._reading_head = True
+        self._head_ended = False
         self._head_bytes = 0
         self._refused = False
 
@@ -70,10 +71,11 @@ class Protocol(HttpToolsProtocol):
         """Feed the parser, as long as it gets somewhere."""
         if self._refused or self.transport.is_closing():
             return
+        self._head_ended = False
         super().data_received(data)
         # The parser keeps an unfinished header in memory and tells nobody of it; a head that ended in these bytes is
-        # not unfinished, however much came with it.
-        if self._reading_head:
+        # not unfinished, however much came with it, also where the whole request did.
+        if self._reading_head and not self._head_ended:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_UNFINISHED_HEAD_BYTES:
                 self._refuse(_HEAD_TOO_LARGE)
@@ -86,7 +88,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there; from here on the application decides."""
-        self._reading_head = False
+        self._reading_head, self._head_ended = False, True
         super().on_headers_complete()
         if self.parser.should_upgrade():
             # The parser reads nothing after an offer to speak another protocol; a client that goes on in this one must
