@@ -79,6 +79,7 @@ FACTS = {
     "default_limit": Fact("setting.default_limit", str, "The limit of a key that names none, as it is written."),
     "default_limit_words": Fact("setting.default_limit", window, "The same in words."),
     "visible_within": Fact("usage.VISIBLE_WITHIN_SECONDS", seconds, "Within what time a use shows as last use."),
+    "watch": Fact("watch.WATCH_SECONDS", seconds, "How soon a change that nobody told of is noticed."),
     "flush": Fact("usage.FLUSH_SECONDS", seconds, "How often usage is written; what a killed process may lose of it."),
     "grace": Fact("manage.manager.DEFAULT_GRACE_SECONDS", seconds, "How long a rotated key works on, by default."),
     "max_grace": Fact("manage.manager.MAX_GRACE_SECONDS", seconds, "The longest grace of a rotation."),

@@ -23,6 +23,7 @@ from keywright.settings import Settings
 from keywright.stores.sqlite import RECORDS_FILE, SqliteStore, SqliteUsageStore
 from keywright.usage import UsageRecorder
 from keywright.verify import Verifier
+from keywright.watch import Watcher
 
 MASTER_SECRET_FILE = "master.secret"  # noqa: S105 - a file's name
 LIMITS_FILE = "limits.table"
@@ -51,6 +52,7 @@ class Keywright:
         self.usage_store = SqliteUsageStore(settings.data_dir)
         self.limiter = SharedLimiter(settings.data_dir / LIMITS_FILE, self.clock)
         self.cache = RecordCache(self.store, settings.cache_max_keys)
+        self.watcher = Watcher(self.store, self.cache)
         self.usage = UsageRecorder(self.usage_store, self.clock, self.formats.redact)
         self.verifier = Verifier(
             formats=self.formats,
@@ -83,8 +85,13 @@ class Keywright:
         """
         flags = {**settings, "data_dir": str(data_dir) if data_dir is not None else None}
         opened = cls(settings_module.load(flags), clock)
-        opened.usage.start()
+        opened.start()
         return opened
+
+    def start(self) -> None:
+        """Begin what runs behind: writing usage, and looking for changes that nobody told of. `open` does it."""
+        self.usage.start()
+        self.watcher.start()
 
     def verify(self, key: str, request: Request = ANY_REQUEST) -> Outcome:
         """See `Verifier.verify`."""
@@ -97,6 +104,7 @@ class Keywright:
         self._closed = True
         _forked_with.discard(self)
         try:
+            self.watcher.close()
             self.usage.close()
         finally:
             self.limiter.close()
@@ -128,6 +136,7 @@ class Keywright:
         self.limiter.after_fork()
         self.cache.after_fork()
         self.usage.after_fork()
+        self.watcher.after_fork()
         self.verifier.after_fork()
 
 

@@ -82,6 +82,21 @@ class RecordCache:
             # Last: until everything is dropped, no other thread may take the cache for current.
             self.seen = fresh
 
+    def distrust(self) -> None:
+        """Believe nothing until the feed has been read again: somebody has written and may not have told."""
+        # Under the lock: a `catch_up` that is just ending must not take the distrust away again.
+        with self._lock:
+            self.seen = object()
+
+    def forget(self) -> None:
+        """Drop everything and begin anew: what it was read from is gone. Deleted keys stay deleted."""
+        with self._lock:
+            self.entries.clear()
+            self._by_key.clear()
+            self._applied += 1
+            self._version = -1
+            self.seen = object()
+
     def begin_fill(self) -> FillToken:
         """To be called before the store is read, after `catch_up`."""
         return FillToken(self._applied)

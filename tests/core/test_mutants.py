@@ -11,14 +11,12 @@ from support.mutants import assert_caught
 COHERENCE = "tests/core/test_coherence.py"
 EVERYWHERE = f"{COHERENCE}::test_s55_a_change_is_in_force_everywhere_at_once"
 
-RENEWED_AFTER = """            yield transaction
-        # After the commit, and before anybody is told of it.
-        if transaction.published:
-            self._nonce.renew()
+RENEWED_AFTER = """                yield transaction
+                published = transaction.published
 """
-RENEWED_BEFORE = """            yield transaction
-            if transaction.published:
-                self._nonce.renew()
+RENEWED_BEFORE = """                yield transaction
+                if transaction.published:
+                    self._nonce.renew()
 """
 
 MUTANTS = {
@@ -42,8 +40,8 @@ MUTANTS = {
     ),
     "others are not told": (
         "stores/sqlite.py",
-        "if transaction.published:",
-        "if transaction is None:",
+        "            if published:\n",
+        "            if published is None:\n",
         f"{EVERYWHERE}[disable]",
     ),
     "the caller is remembered from an earlier act": (

@@ -66,7 +66,7 @@ def from_environment() -> App:
     allow_connections(settings.max_connections)
     opened = Keywright(settings)
     log.configure(settings.log_level, opened.formats)
-    opened.usage.start()
+    opened.start()
     return create_app(opened)
 
 

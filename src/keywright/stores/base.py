@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from enum import Enum
 from typing import Any, Protocol
 
 from keywright.audit import AuditEvent
@@ -128,6 +129,14 @@ class Transaction(Snapshot, Protocol):
         ...
 
 
+class Disturbance(Enum):
+    """What was done to a store behind the back of this process."""
+
+    NONE = "none"
+    WRITTEN = "written"
+    REPLACED = "replaced"
+
+
 class Store(Protocol):
     """Where records live.
 
@@ -160,6 +169,11 @@ class Store(Protocol):
         When the block has been left normally, the changes are durable and every process that asks its `freshness`
         from then on sees another answer than before.
         """
+        ...
+
+    def disturbance(self) -> Disturbance:
+        """What has been done since this was last asked: nothing; a commit by anybody, told of or not; or the store was
+        put back or exchanged, and nothing that was read from it before holds. Asked by one thread only."""
         ...
 
     def rehash(self, key_id: str, digest: Digest) -> None:

@@ -44,12 +44,22 @@ class NonceFile:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
             try:
                 self._memory = mmap.mmap(descriptor, NONCE_FILE_BYTES)
+                self._identity = identity(descriptor)
             finally:
                 os.close(descriptor)
         except (OSError, ValueError) as error:
             raise Unavailable(f"The coherence file {self._path} cannot be mapped: {error}.") from error
         self._view = memoryview(self._memory).cast("Q")
         self.read = partial(self._view.__getitem__, 0)
+
+    def replaced(self) -> bool:
+        """Whether another file, or none, stands at the path: others would be writing there, and not here."""
+        return identity(self._path) != self._identity
+
+    def remap(self) -> None:
+        """Map what stands at the path now, made anew if nothing does. Whoever still asks the old `read` gets an old
+        answer: take the new one, and forget what was remembered under the old."""
+        self._map()
 
     def renew(self) -> None:
         """Put new random bytes there. One store of 8 aligned bytes: a reader sees the old number or the new one."""
@@ -59,6 +69,15 @@ class NonceFile:
         """Unmap it. Whoever still asks `read` gets a ValueError, never an old answer."""
         self._view.release()
         self._memory.close()
+
+
+def identity(file: Path | int) -> tuple[int, int] | None:
+    """Which file stands at a path, or is open: None if there is none."""
+    try:
+        found = os.stat(file)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _create(path: Path) -> None:

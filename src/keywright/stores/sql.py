@@ -315,5 +315,7 @@ def hourly(connection: Connection, account_id: str, start: float, end: float, sl
     statement = statement.where(hours.account_id == account_id, hours.hour >= start, hours.hour < end)
     if slot is not None:
         statement = statement.where(hours.slot == slot)
-    statement = statement.group_by(hours.hour, hours.outcome).order_by(hours.hour, hours.outcome)
+    # A request that was counted in one hour and found to have ended otherwise in the next leaves a -1 there.
+    statement = statement.group_by(hours.hour, hours.outcome).having(func.sum(hours["count"]) > 0)
+    statement = statement.order_by(hours.hour, hours.outcome)
     return [HourCount(each[0], each[1], each[2]) for each in connection.execute(statement)]

@@ -30,8 +30,8 @@ from sqlalchemy.pool import QueuePool
 from keywright.digest import Digest
 from keywright.errors import Misconfigured, Unavailable
 from keywright.stores import sql, tables
-from keywright.stores.base import Changes, Found, HourCount, LastUse, UsageRow
-from keywright.stores.nonce import NonceFile
+from keywright.stores.base import Changes, Disturbance, Found, HourCount, LastUse, UsageRow
+from keywright.stores.nonce import NonceFile, identity
 from keywright.stores.schema import bring_up_to_date
 
 RECORDS_FILE = "keywright.db"
@@ -96,8 +96,12 @@ class _Database:
         self.what = what
         with sql.machine_faults(what):
             _create_private(path)
+        self._path = path
+        self._identity = identity(path)
         self._reader = _engine(path, writes=False)
         self._writer = _engine(path, writes=True)
+        # Never writes, and is asked for nothing else: a connection does not see its own commits in `data_version`.
+        self._watcher = _engine(path, writes=False)
         self._begin()
 
     def _begin(self) -> None:
@@ -136,6 +140,21 @@ class _Database:
                 self._running -= 1
                 self._gate.notify_all()
 
+    def data_version(self) -> int:
+        """A number that differs from the last one if anybody has committed in between."""
+        with self._in_use(), sql.machine_faults(self.what), self._watcher.begin() as connection:
+            number: int = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+            return number
+
+    def replaced(self) -> bool:
+        """Whether the file at the path is another one than was opened: open connections would not notice."""
+        return identity(self._path) != self._identity
+
+    def reopen(self) -> None:
+        """Let go of the old file. What is running on it ends on it."""
+        self.close()
+        self._identity = identity(self._path)
+
     def before_fork(self) -> None:
         """Let what is running end, then close every connection; nothing begins before the fork is over."""
         with self._gate:
@@ -153,12 +172,12 @@ class _Database:
     def after_fork(self) -> None:
         """Begin anew. A connection that could not be closed before the fork is left to the parent, and not closed."""
         self._begin()
-        self._reader.dispose(close=False)
-        self._writer.dispose(close=False)
+        for engine in (self._reader, self._writer, self._watcher):
+            engine.dispose(close=False)
 
     def close(self) -> None:
-        self._reader.dispose()
-        self._writer.dispose()
+        for engine in (self._reader, self._writer, self._watcher):
+            engine.dispose()
 
 
 class SqliteStore:
@@ -176,6 +195,7 @@ class SqliteStore:
             bring_up_to_date(connection, "records")
         self._nonce = NonceFile(data_dir / NONCE_FILE)
         self.freshness: Callable[[], object] = self._nonce.read
+        self._data_version = -1
 
     def find(self, digests: Iterable[Digest]) -> Found:
         """See `Store.find`."""
@@ -201,12 +221,27 @@ class SqliteStore:
     @contextmanager
     def transaction(self) -> Iterator[sql.SqlTransaction]:
         """See `Store.transaction`."""
-        with self._database.writing() as connection:
-            transaction = sql.SqlTransaction(connection)
-            yield transaction
-        # After the commit, and before anybody is told of it.
-        if transaction.published:
-            self._nonce.renew()
+        published = False
+        try:
+            with self._database.writing() as connection:
+                transaction = sql.SqlTransaction(connection)
+                yield transaction
+                published = transaction.published
+        finally:
+            # After the commit, and before anybody is told of it. Also after one that failed: what a failing disk has
+            # made of it is not known, and to look once too often costs nothing.
+            if published:
+                self._nonce.renew()
+
+    def disturbance(self) -> Disturbance:
+        """See `Store.disturbance`."""
+        if self._nonce.replaced() or self._database.replaced():
+            self._nonce.remap()
+            self.freshness = self._nonce.read
+            self._database.reopen()
+            return Disturbance.REPLACED
+        before, self._data_version = self._data_version, self._database.data_version()
+        return Disturbance.NONE if before == self._data_version else Disturbance.WRITTEN
 
     def rehash(self, key_id: str, digest: Digest) -> None:
         """See `Store.rehash`. No process needs to hear of it: what they remember is not found by this digest."""

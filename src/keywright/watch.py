@@ -1,0 +1,65 @@
+"""The backstop behind the coherence protocol: what nobody told of is noticed all the same, `WATCH_SECONDS` later.
+
+A writer that dies between its commit and its notice has answered nobody, so no promise was broken; but its change must
+not wait for the next one. The same holds for a file that was exchanged under a running process, and for somebody who
+writes with other tools (who must go through the change feed to be noticed key by key).
+"""
+
+from __future__ import annotations
+
+import threading
+
+from keywright.cache import RecordCache
+from keywright.errors import Unavailable
+from keywright.stores.base import Disturbance, Store
+
+#: How often a process looks whether the store was written or exchanged without a word.
+WATCH_SECONDS = 0.05
+
+
+class Watcher:
+    """Looks at the store, and makes the cache doubt or forget."""
+
+    def __init__(self, store: Store, cache: RecordCache) -> None:
+        self._store = store
+        self._cache = cache
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def look(self) -> None:
+        """Look once.
+
+        Raises:
+            Unavailable: the store cannot be looked at. Nothing was doubted; whoever needs the store finds out.
+        """
+        found = self._store.disturbance()
+        if found is Disturbance.REPLACED:
+            self._cache.forget()
+        elif found is Disturbance.WRITTEN:
+            self._cache.distrust()
+
+    def start(self) -> None:
+        """Look every `WATCH_SECONDS` in a thread of its own, until `close`."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="keywright-watch", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(WATCH_SECONDS):
+            try:
+                self.look()
+            except Unavailable:
+                self._cache.distrust()  # what cannot be looked at is not believed
+
+    def after_fork(self) -> None:
+        """In a forked child: its own thread, if the parent had one."""
+        running = self._thread is not None
+        self.__init__(self._store, self._cache)  # type: ignore[misc]
+        if running:
+            self.start()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()

@@ -1,0 +1,122 @@
+"""The backstop: changes that nobody told of are noticed all the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pysqlite3 import dbapi2
+
+from keywright import Accepted, Keywright, ManualClock, Reason, Refused
+from keywright.build import MASTER_SECRET_FILE
+from keywright.stores.sqlite import NONCE_FILE, RECORDS_FILE
+from support.installation import ME, Installation
+from support.mutants import assert_caught
+from support.waiting import eventually
+
+#: Deletes the key named on the command line, and is killed after its commit, before it can tell anybody.
+DIES_UNTOLD = """
+import os, signal, sys
+from keywright import Actor, ActorKind, Keywright
+from keywright.stores.nonce import NonceFile
+NonceFile.renew = lambda self: os.kill(os.getpid(), signal.SIGKILL)
+with Keywright.open(sys.argv[1]) as keywright:
+    keywright.manager.delete(Actor(ActorKind.LIBRARY, "dying"), sys.argv[2], sys.argv[3])
+"""
+
+
+def delete_untold(data_dir: Path, account_id: str, key_id: str) -> None:
+    """Delete a key in a process that dies before it tells the others."""
+    done = subprocess.run([sys.executable, "-c", DIES_UNTOLD, str(data_dir), account_id, key_id], check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_a_change_whose_maker_died_is_noticed(installation: Installation, data_dir: Path) -> None:
+    """A deleter that is killed between its commit and its notice has deleted the key for everybody at the next look."""
+    created = installation.create()
+    installation.keywright.watcher.look()
+    assert isinstance(installation.keywright.verify(created.key), Accepted)
+
+    delete_untold(data_dir, installation.account_id, created.row.id)
+    installation.keywright.watcher.look()
+
+    assert installation.keywright.verify(created.key) == Refused(Reason.UNKNOWN)
+
+
+def test_an_opened_directory_is_watched(data_dir: Path) -> None:
+    """Whoever opens a data directory need not think of looking."""
+    with Keywright.open(data_dir) as keywright:
+        account_id = keywright.manager.operator_account().id
+        created = keywright.manager.create(ME, account_id, {"name": "watched"})
+        assert isinstance(keywright.verify(created.key), Accepted)
+        delete_untold(data_dir, account_id, created.row.id)
+
+        assert eventually(lambda: isinstance(keywright.verify(created.key), Refused))
+
+
+def test_nothing_new_leaves_memory_alone(installation: Installation) -> None:
+    """A look at a store where nothing has happened makes nobody read it again."""
+    created = installation.create()
+    installation.keywright.verify(created.key)
+    installation.keywright.watcher.look()
+    installation.keywright.verify(created.key)
+    seen = installation.keywright.cache.seen
+
+    installation.keywright.watcher.look()
+
+    assert installation.keywright.cache.seen is seen
+
+
+def test_an_exchanged_database_is_noticed(installation: Installation, data_dir: Path, tmp_path: Path) -> None:
+    """A database that is put in the place of the open one counts from the next look on."""
+    created = installation.create()
+    installation.keywright.watcher.look()
+    assert isinstance(installation.keywright.verify(created.key), Accepted)
+    other = tmp_path / "other"
+    other.mkdir(mode=0o700)
+    with dbapi2.connect(str(data_dir / RECORDS_FILE)) as connection:
+        connection.execute("VACUUM INTO ?", (str(other / RECORDS_FILE),))
+    (other / MASTER_SECRET_FILE).touch(0o600)
+    (other / MASTER_SECRET_FILE).write_bytes((data_dir / MASTER_SECRET_FILE).read_bytes())
+    with Installation(other, ManualClock()) as later:
+        later.keywright.manager.delete(ME, installation.account_id, created.row.id)
+
+    os.replace(other / RECORDS_FILE, data_dir / RECORDS_FILE)
+    for leftover in ("-wal", "-shm"):
+        (data_dir / (RECORDS_FILE + leftover)).unlink(missing_ok=True)
+    installation.keywright.watcher.look()
+
+    assert installation.keywright.verify(created.key) == Refused(Reason.UNKNOWN)
+    assert isinstance(installation.keywright.verify(installation.create().key), Accepted)
+
+
+def test_a_lost_coherence_file_is_noticed(installation: Installation, data_dir: Path, clock: ManualClock) -> None:
+    """Where somebody removes the file by which processes notice each other, they find each other again."""
+    created = installation.create()
+    installation.keywright.watcher.look()
+    assert isinstance(installation.keywright.verify(created.key), Accepted)
+    (data_dir / NONCE_FILE).unlink()
+
+    with Installation(data_dir, clock) as other:
+        installation.keywright.watcher.look()
+        assert isinstance(installation.keywright.verify(created.key), Accepted)
+        other.keywright.manager.delete(ME, installation.account_id, created.row.id)
+
+        assert installation.keywright.verify(created.key) == Refused(Reason.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "test"),
+    [
+        ("watch.py", "self._cache.distrust()\n\n", "pass\n\n", "test_a_change_whose_maker_died_is_noticed"),
+        ("watch.py", "self._cache.forget()", "pass", "test_an_exchanged_database_is_noticed"),
+    ],
+    ids=["untold", "exchanged"],
+)
+def test_a_watcher_that_does_nothing_is_caught(tmp_path: Path, file: str, old: str, new: str, test: str) -> None:
+    """The checks above can fail."""
+    assert_caught(tmp_path, file, old, new, f"tests/core/test_watch.py::{test}")
