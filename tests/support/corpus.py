@@ -270,7 +270,7 @@ UNKNOWN_MEMBERS = tuple(
     for member in (
         "id", "key", "prefix", "hint", "digest", "account_id", "created_at", "last_used_at", "status", "slot",
         "disabled", "expiry", "expires_At", "Name", "name ", "", "__proto__", "constructor",
-        "<script>", "🔑", "x" * 5_000,
+        "<script>", "🔑", "long " * 1_000,
     )
 )  # fmt: skip
 
