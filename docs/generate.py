@@ -87,6 +87,7 @@ FACTS = {
     "max_headers": Fact("server.edge.MAX_HEADER_BYTES", size, "All headers of a request together; 431 above it."),
     "max_header_count": Fact("server.edge.MAX_HEADERS", plain, "The number of headers; 431 above it."),
     "request_deadline": Fact("server.http.REQUEST_SECONDS", seconds, "How long a request may take to arrive; 408."),
+    "reading_deadline": Fact("server.http.READING_SECONDS", seconds, "How long a client may leave an answer unread."),
     "max_depth": Fact("adapters.json_body.MAX_DEPTH", plain, "How deep a body may be nested; 400 below it."),
     "max_digits": Fact("adapters.json_body.MAX_DIGITS", plain, "Digits of a number in a body; 400 above it."),
     "max_name": Fact("manage.values.NAME_CHARACTERS", plain, "Characters of a key's or account's name."),

@@ -129,16 +129,23 @@ def test_connections_have_a_cap(tmp_path: Path) -> None:
         port = int(few.url.rsplit(":", 1)[1])
         held = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
         for each in held:
-            each.sendall(GET + b"\r\n")
-            assert each.recv(65_536).startswith(b"HTTP/1.1 200 ")
+            assert _answered(each)
         answer, closed = converse(few, b"")
         assert_flat(answer, 503, "SERVICE_UNAVAILABLE")
         assert b"\r\nretry-after: " in answer
         assert closed
-        held[0].sendall(GET + b"\r\n")
-        assert held[0].recv(65_536).startswith(b"HTTP/1.1 200 ")
+        assert _answered(held[0])
         for each in held:
             each.close()
+
+
+def _answered(connection: socket.socket) -> bool:
+    """Whether one more request is answered, to its last byte: the head and the body may come apart."""
+    connection.sendall(GET + b"\r\n")
+    answer = connection.recv(65_536)
+    while not answer.endswith(b"}"):
+        answer += connection.recv(65_536)
+    return answer.startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.fixture

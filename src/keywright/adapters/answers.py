@@ -158,6 +158,12 @@ def unavailable(retry_after_seconds: int) -> Fault:
     return Fault("SERVICE_UNAVAILABLE", message, (("Retry-After", str(retry_after_seconds)),))
 
 
+def internal_error(request_id: str = "") -> Fault:
+    """A bug of ours: an id to look for in the log, and nothing else."""
+    message = "Something went wrong on our side. Tell support the request_id."
+    return Fault("INTERNAL_ERROR", message, details={"request_id": request_id} if request_id else {})
+
+
 def invalid_key() -> Fault:
     """The key is not good, or not any more: which of the two is not told."""
     return Fault("UNAUTHORIZED", INVALID_KEY, (("WWW-Authenticate", CHALLENGE),))

@@ -28,6 +28,8 @@ from keywright.usage import UsageOutcome
 M = TypeVar("M", bound=BaseModel)
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+#: Of a member's name in an answer.
+MEMBER_CHARACTERS = 80
 
 _HEADER_SCHEME = APIKeyHeader(
     name="X-API-Key",
@@ -60,7 +62,9 @@ def require_scope(scope: str) -> Any:
         _header: Any = Security(_HEADER_SCHEME, scopes=[scope]),
         _bearer: Any = Security(_BEARER_SCHEME, scopes=[scope]),
     ) -> Caller:
-        caller: Caller = request.scope[SCOPE_NAME]
+        caller: Caller | None = request.scope.get(SCOPE_NAME)
+        if caller is None:  # nobody put `KeyAuth` in front, or it was told to let this path pass
+            raise FaultRaised(answers.missing_key())
         missing = missing_scopes(caller.record.scopes, (scope,))
         if missing:
             usage = request.app.state.keywright.usage
@@ -80,10 +84,7 @@ async def read_body(request: HttpRequest) -> Any:
     content_type = request.headers.get("content-type", answers.JSON).split(";")[0].strip().lower()
     if content_type != answers.JSON and not content_type.endswith("+json"):
         raise fault("UNSUPPORTED_MEDIA_TYPE", "Send the body as application/json.")
-    try:
-        raw = await request.body()
-    except ClientDisconnect as error:
-        raise fault("BAD_REQUEST", "The body did not arrive completely.") from error
+    raw = await _raw_body(request)
     if not raw.strip():
         raise fault("BAD_REQUEST", "The body is missing; send a JSON object.")
     try:
@@ -102,9 +103,16 @@ async def read_object(request: HttpRequest) -> Mapping[str, Any]:
 
 async def read_object_or_nothing(request: HttpRequest) -> Mapping[str, Any]:
     """As `read_object`; no body at all is an empty object."""
-    if not (await request.body()).strip():
+    if not (await _raw_body(request)).strip():
         return {}
     return await read_object(request)
+
+
+async def _raw_body(request: HttpRequest) -> bytes:
+    try:
+        return await request.body()
+    except ClientDisconnect as error:
+        raise fault("BAD_REQUEST", "The body did not arrive completely.") from error
 
 
 def require_members(body: Mapping[str, Any], *names: str) -> None:
@@ -119,7 +127,11 @@ def validated(model: type[M], body: Mapping[str, Any]) -> M:
     try:
         return model.model_validate(body, strict=True)
     except ValidationError as error:
-        found = [(".".join(map(str, each["loc"])), each["msg"], each["type"] == "missing") for each in error.errors()]
+        # A member's name may be as long as the body that it came in.
+        found = [
+            (".".join(map(str, each["loc"]))[:MEMBER_CHARACTERS], each["msg"], each["type"] == "missing")
+            for each in error.errors()
+        ]
     code = "BAD_REQUEST" if any(missing for _, _, missing in found) else "VALIDATION_ERROR"
     details = [{"member": name} for name, _, _ in found]
     raise fault(code, f"{found[0][0]}: {found[0][1]}.", details=details)
@@ -158,9 +170,13 @@ def http_fault(request: HttpRequest, error: HTTPException) -> Fault:
     """The answer to what the router itself found: no such path, or no such method on it."""
     if error.status_code == 405:
         allowed = allowed_methods(request)
-        message = f"{request.method} is not possible here; {', '.join(allowed)} is."
+        message = f"{request.method} is not possible here; use {_either(allowed)}."
         return Fault("METHOD_NOT_ALLOWED", message, (("Allow", ", ".join(allowed)),))
     return Fault("NOT_FOUND", "There is nothing at this path.")
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else "another path"
 
 
 def allowed_methods(request: HttpRequest) -> list[str]:
@@ -191,14 +207,7 @@ def fault_of(request: HttpRequest, error: Exception) -> Fault:  # noqa: PLR0911 
         case HTTPException():
             return http_fault(request, error)
         case _:
-            return internal_fault(request)
-
-
-def internal_fault(request: HttpRequest) -> Fault:
-    """The answer to a bug of ours: an id to look for in the log, and nothing else."""
-    request_id = request.scope.get(REQUEST_ID_NAME, "")
-    message = "Something went wrong on our side. Tell support the request_id."
-    return Fault("INTERNAL_ERROR", message, details={"request_id": request_id} if request_id else {})
+            return answers.internal_error(request.scope.get(REQUEST_ID_NAME, ""))
 
 
 def install_errors(app: FastAPI, keywright: Keywright) -> None:

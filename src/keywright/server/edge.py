@@ -6,8 +6,11 @@ gives each request an id, answers ``HEAD`` like ``GET``, and lets ``/api/v1`` me
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Callable
 
+from keywright.adapters import answers
 from keywright.adapters.answers import Fault, FaultRaised
 from keywright.adapters.asgi import (
     REQUEST_ID_NAME,
@@ -29,7 +32,11 @@ MAX_HEADER_BYTES = 16_384
 MAX_HEADERS = 100
 ALIAS = "/api/v1"
 ALIAS_OF = "/v1"
+#: Where a server puts a function that tells whether the connection is being closed, if it has one.
+IS_CLOSING_NAME = "keywright.is_closing"
 
+_FORWARDED_FOR = b"x-forwarded-for"
+_WITH_PORT = re.compile(r"(\d+\.\d+\.\d+\.\d+):\d{1,5}|\[([^\[\]]+)\](?::\d{1,5})?", re.ASCII)
 _EVERY_ANSWER = encoded([("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")])
 _TOO_LARGE = Fault("PAYLOAD_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES} bytes.", (("Connection", "close"),))
 _HEADERS_TOO_LARGE = Fault("HEADERS_TOO_LARGE", f"The headers are larger than {MAX_HEADER_BYTES} bytes.")
@@ -52,10 +59,11 @@ class Edge:
         started = self._keywright.clock.elapsed()
         inner = self._rewritten(scope)
         answer = _Answer(send, inner[REQUEST_ID_NAME])
+        client = _Client(scope, receive, answer)
         try:
-            await self._limited(inner, receive, answer)
-        except Exception as error:  # noqa: BLE001 - the last resort: the answer was given, what is left is to tell of it
-            self._log.failed(inner, error)
+            await self._limited(inner, client, answer)
+        except Exception as error:  # noqa: BLE001 - the last resort: what is left is to tell of it
+            await self._failed(inner, error, client, answer)
         self._log.answered(scope, inner, answer.status, self._keywright.clock.elapsed() - started)
 
     def now(self) -> float:
@@ -81,6 +89,21 @@ class Edge:
             inner["path"] = ALIAS_OF + scope["path"][len(ALIAS) :]
         return inner
 
+    async def _failed(self, scope: Scope, error: Exception, client: _Client, answer: _Answer) -> None:
+        # An answer that nobody is there to take is no bug, and a traceback for each of them would bury those that are.
+        if client.has_gone(error):
+            return
+        self._log.failed(scope, error)
+        if answer.status:
+            return
+        # The server would send a text of its own that no client of this API can read.
+        fault = answers.internal_error(scope[REQUEST_ID_NAME])
+        try:
+            await send_fault(answer, fault, header(scope, b"accept"), self._keywright.clock.now())
+        except Exception as second:  # noqa: BLE001 - as above
+            if not client.has_gone(second):
+                self._log.failed(scope, second)
+
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         now = self._keywright.clock.now()
         headers = scope["headers"]
@@ -95,18 +118,46 @@ class Edge:
 
 
 class _Answer:
-    """Adds the headers that every answer has, and remembers the status."""
+    """Adds the headers that every answer has, and remembers how far it came."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
         self._more = [*_EVERY_ANSWER, (b"x-request-id", request_id.encode())]
         self.status = 0
+        self.complete = False
+        self.unsendable: Exception | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *self._more]
-        await self._send(message)
+        try:
+            await self._send(message)
+        except Exception as error:
+            self.unsendable = error
+            raise
+        self.complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+
+class _Client:
+    """What comes from the client, and whether it is still there."""
+
+    def __init__(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        self._receive = receive
+        self._answer = answer
+        self._is_closing: Callable[[], bool] = scope.get(IS_CLOSING_NAME, bool)
+        self._left = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        # Once the answer is complete, servers call everybody gone.
+        self._left = self._left or (message["type"] == "http.disconnect" and not self._answer.complete)
+        return message
+
+    def has_gone(self, error: Exception) -> bool:
+        """Whether ``error`` came of nobody being there any more."""
+        unsent = error is self._answer.unsendable and (isinstance(error, OSError) or self._is_closing())
+        return self._left or unsent
 
 
 def new_request_id() -> str:
@@ -132,18 +183,28 @@ def _counting(receive: Receive) -> Receive:
 def real_client(scope: Scope, trusted: tuple[Network, ...]) -> tuple[str, int] | None:
     """The client's address: the peer, or the nearest address in X-Forwarded-For that is not a trusted proxy's own.
 
-    Read from the right: what stands to the left of the first untrusted address was written by anybody.
+    Read from the right: what stands to the left of the first untrusted address was written by anybody. None where the
+    entry that counts cannot be read: it is somebody's, and not the proxy's, which may be one that a key is bound to.
     """
     client: tuple[str, int] | None = scope.get("client")
     if not trusted or client is None or not _trusted(client[0], trusted):
         return client
-    for text in reversed(header(scope, b"x-forwarded-for").split(",")):
-        address = parse_address(text.strip())
+    if not any(name.lower() == _FORWARDED_FOR for name, _ in scope["headers"]):
+        return client
+    for text in reversed(header(scope, _FORWARDED_FOR).split(",")):
+        address = forwarded_address(text.strip())
         if address is None:
-            break
-        if not _trusted(str(address), trusted):
-            return (str(address), 0)
+            return None
+        if not _trusted(address, trusted):
+            return (address, 0)
     return client
+
+
+def forwarded_address(text: str) -> str | None:
+    """The address in an entry of X-Forwarded-For. Some proxies add the port, and put IPv6 in brackets."""
+    match = _WITH_PORT.fullmatch(text)
+    address = parse_address((match[1] or match[2]) if match else text)
+    return None if address is None else str(address)
 
 
 def _trusted(text: str, trusted: tuple[Network, ...]) -> bool:

@@ -1,8 +1,9 @@
 """The HTTP protocol class: what must be refused before there is a request to answer.
 
-uvicorn's own parser road stays as it is; around it stand the bounds that it leaves open. The head of a request and the
-time it takes to arrive are limited, so that neither one endless header nor one byte a second holds a connection or
-memory. What is not HTTP at all is answered in the documented shape. Depends on uvicorn's internals: its version is
+uvicorn's own parser road stays as it is; around it stand the bounds that it leaves open. The head of a request, the
+time it takes to arrive and the time its answer takes to be read are limited, so that neither an endless header nor one
+byte a second nor a client that never reads holds a connection or memory. What is not HTTP at all is answered in the
+documented shape. Depends on uvicorn's internals: its version is
 locked, and tests send the bytes that matter through a real socket.
 """
 
@@ -16,12 +17,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from keywright.adapters.answers import Fault
 from keywright.adapters.asgi import encoded
+from keywright.server.edge import IS_CLOSING_NAME
 
 if TYPE_CHECKING:
     from keywright.server.edge import Edge
 
 #: A request, head and body, must have arrived this long after its first byte (or after the connection was opened).
 REQUEST_SECONDS = 10.0
+#: What is waiting to be sent must be read this long after the client stopped reading; then the connection is cut.
+READING_SECONDS = 10.0
+#: So many connections above the cap are told that they are too many; more are cut without a word, because each that is
+#: told holds a descriptor for `LINGER_SECONDS`.
+MAX_TOLD = 32
 #: How long the answer to what is refused may take to arrive; what comes meanwhile is thrown away.
 LINGER_SECONDS = 0.5
 #: Of a head that is still incomplete; one that is complete is held to the smaller limit of `edge`.
@@ -49,6 +56,8 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        self._unread_since = 0.0
         self._reading_head = True
         self._head_ended = False
         self._head_bytes = 0
@@ -57,14 +66,19 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection, and give its first request a time to arrive."""
         super().connection_made(transport)
-        if len(self.connections) > self.app.max_connections:
+        beyond = len(self.connections) - self.app.max_connections
+        if beyond > MAX_TOLD:
+            self._refused = True
+            transport.abort()
+        elif beyond > 0:
             self._refuse(_TOO_MANY)
-            return
-        self._start_deadline()
+        else:
+            self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline with the connection."""
+        """Forget the deadlines with the connection."""
         self._stop_deadline()
+        self._stop_waiting()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -83,6 +97,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request: its time runs from here."""
         super().on_message_begin()
+        self.scope[IS_CLOSING_NAME] = self.transport.is_closing  # type: ignore[literal-required]
         self._reading_head, self._head_bytes = True, 0
         self._start_deadline()
 
@@ -100,6 +115,22 @@ class Protocol(HttpToolsProtocol):
         self._stop_deadline()
         self._reading_head, self._head_bytes = True, 0
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer was handed over. What the client has not read of it holds the connection, also a closed one."""
+        super().on_response_complete()
+        self._wait_for_reader()
+
+    def pause_writing(self) -> None:
+        """The client reads slower than it is answered: its time to read on runs from here."""
+        super().pause_writing()
+        self._wait_for_reader()
+
+    def resume_writing(self) -> None:
+        """It has read most of what there was; for the rest its time begins anew."""
+        super().resume_writing()
+        self._stop_waiting()
+        self._wait_for_reader()
 
     def shutdown(self) -> None:
         """Let an answer be finished, and hang up. A client that keeps a TLS connection idle is not waited for: its
@@ -123,6 +154,29 @@ class Protocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _wait_for_reader(self) -> None:
+        self._unread_since = self.loop.time()
+        if self._unread is None and self.transport.get_write_buffer_size():
+            self._unread = self.loop.call_later(READING_SECONDS, self._not_read)
+
+    def _stop_waiting(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _not_read(self) -> None:
+        # What is written lies in the buffer until the loop turns, so a full buffer alone says nothing: only if none was
+        # added to it for all this time, and is not being added now, does it mean that nobody reads.
+        self._unread = None
+        if not self.transport.get_write_buffer_size():
+            return
+        writing = self.cycle is not None and not self.cycle.response_complete and not self.flow.write_paused
+        left = READING_SECONDS if writing else self._unread_since + READING_SECONDS - self.loop.time()
+        if left > 0:
+            self._unread = self.loop.call_later(left, self._not_read)
+        else:
+            self.transport.abort()
 
     def _too_late(self) -> None:
         if self._reading_head and not self._head_bytes:
