@@ -112,7 +112,9 @@ FACTS = {
     "tag": Fact("key.TAG_CHARACTERS", plain, "Characters of a key's tag, which only its installation can make."),
     "checksum": Fact("key.CHECKSUM_CHARACTERS", plain, "Characters of a key's checksum."),
     "hint": Fact("key.HINT_CHARACTERS", plain, "Last characters of a key that may be shown ever after."),
-    "busy": Fact("stores.sqlite.BUSY_TIMEOUT_SECONDS", seconds, "How long a change waits for another; 503 after it."),
+    "busy": Fact(
+        "stores.sqlite_file.BUSY_TIMEOUT_SECONDS", seconds, "How long a change waits for another; 503 after it."
+    ),
     "lock_wait": Fact("limits.shared.LOCK_WAIT_SECONDS", seconds, "How long a decision waits for a key's counters."),
     "unknown": Fact("flood.UNKNOWN_SECONDS", seconds, "How long an unknown key is not looked up again."),
     "burst": Fact("flood.BURST", plain, "Look-ups of unknown keys that one address may cause at once."),

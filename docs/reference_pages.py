@@ -83,7 +83,8 @@ SCOPES = {
 }
 OPEN_ROUTES = {
     "/healthz": "This process answers.",
-    "/readyz": "This process can verify and change keys; 503 if the store does not answer.",
+    "/readyz": "This process can verify and change keys; 503 if the store does not answer. `usage` says whether the "
+    "last usage could be written. Up to a second old.",
     "/help": "What to do when a key does not work, as plain text.",
     "/openapi.json": "The OpenAPI 3.1 document of what is below.",
     "/": "Name, version and these addresses.",

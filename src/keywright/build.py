@@ -49,6 +49,7 @@ class Keywright:
         self.store = SqliteStore(settings.data_dir)
         tag_keys = self.store.settle_secret(secret.fingerprint(), secret.derive("key tag"))
         self.formats = KeyFormats(settings.ordered_formats(), tag_keys.values())
+        self.store.settle_formats({name: each.shape() for name, each in self.formats.by_name.items()})
         self.usage_store = SqliteUsageStore(settings.data_dir)
         self.limiter = SharedLimiter(settings.data_dir / LIMITS_FILE, self.clock)
         self.cache = RecordCache(self.store, settings.cache_max_keys)

@@ -5,8 +5,8 @@ it**, in any process that shares the store. It holds because
 
 * every change is published in the feed in its own transaction, and the store's `freshness` differs for whoever asks
   after the acknowledgement;
-* `current` is asked before the cache is looked into, and where something is new, `catch_up` reads the feed and drops
-  what changed before anything is used;
+* `seen` is compared with it before the cache is looked into, and where something is new, `catch_up` reads the feed and
+  drops what changed before anything is used;
 * a record that was read from the store is remembered only if no change at all was applied while it was being read
   (the fill guard): a slow read that began before a delete cannot bring the key back after it.
 
@@ -40,7 +40,8 @@ class RecordCache:
         max_keys: how many records are kept; beyond that the oldest half is dropped.
 
     Attributes:
-        entries: what the hot path looks into, after `current`.
+        entries: what the hot path looks into, once `seen` equals the store's freshness.
+        seen: the store's freshness when the last change was applied.
     """
 
     def __init__(self, store: Store, max_keys: int) -> None:
@@ -55,10 +56,6 @@ class RecordCache:
         self.seen: object = object()
         self._version = -1
         self._applied = 0
-
-    def current(self) -> bool:
-        """Whether every acknowledged change has been applied. The hot path asks the same two things itself."""
-        return self._store.freshness() == self.seen
 
     def catch_up(self) -> None:
         """Apply every change that is not yet applied.
@@ -108,8 +105,9 @@ class RecordCache:
                 return
             if len(self.entries) >= self._max_keys:
                 self._make_room()
-            self.entries[fingerprint] = accepted
+            # In this order: wherever an exception (a signal's, say) cuts in, no record stays that cannot be dropped.
             self._by_key[accepted.record.key_id] = fingerprint
+            self.entries[fingerprint] = accepted
 
     def is_dead(self, fingerprint: bytes) -> bool:
         """Whether this is known to be a deleted key."""
@@ -127,9 +125,11 @@ class RecordCache:
         self.__init__(self._store, self._max_keys)  # type: ignore[misc]
 
     def _drop(self, key_id: str) -> None:
-        fingerprint = self._by_key.pop(key_id, None)
+        fingerprint = self._by_key.get(key_id)
         if fingerprint is not None:
+            # The record first: cut short in between, this is done again, and must find the record again.
             self.entries.pop(fingerprint, None)
+            del self._by_key[key_id]
 
     def _make_room(self) -> None:
         # Dictionaries remember their order, so the first half is the half that was filled first. Rare and linear.

@@ -71,6 +71,11 @@ class KeyFormat:
         """What a key of ``environment`` starts with, such as ``lwa.sk_live_``. KeyError if there is no such one."""
         return self.prefix + self.environments[environment]
 
+    def shape(self) -> str:
+        """What every key of the format looks like, as text: two formats of one shape recognise the same keys."""
+        prefixes = ", ".join(f"{name}: {self.full_prefix(name)}" for name in sorted(self.environments))
+        return f"{prefixes}; {self.tail_characters} characters{', checksum' if self.checksum else ''}"
+
     def scanner_pattern(self) -> str:
         """A regular expression that finds keys of this format in text, for secret scanners."""
         starts = "|".join(re.escape(middle) for middle in self.environments.values())

@@ -120,6 +120,11 @@ class Request(Value, frozen=True, gc=False):
     cost: int = 1
     user_agent: str = ""
 
+    def __post_init__(self) -> None:
+        # Nothing would pass a limit that is used up, and less than nothing would give back what was spent.
+        if self.cost < 1:
+            raise ValueError("a request costs at least 1")
+
 
 #: A request that asks for nothing but a good key.
 ANY_REQUEST = Request()

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+from collections.abc import Callable
+from typing import TypeAlias
 
 from keywright.cache import RecordCache
 from keywright.clock import Clock
@@ -17,7 +19,7 @@ from keywright.digest import Digester
 from keywright.errors import Unavailable
 from keywright.flood import FloodGate
 from keywright.key import MAX_KEY_CHARACTERS, KeyFormats
-from keywright.limits.base import Decision, Limiter
+from keywright.limits.base import Decision, Limit, Limiter
 from keywright.outcome import Accepted, Outcome, Refused
 from keywright.reason import Reason
 from keywright.record import (
@@ -38,6 +40,7 @@ _ACCEPTED = int(UsageOutcome.ACCEPTED)
 _MALFORMED = Refused(Reason.MALFORMED)
 _UNKNOWN = Refused(Reason.UNKNOWN)
 _STRIPES = 64
+_Take: TypeAlias = Callable[[int, tuple[Limit, ...], int, float], Decision | None]
 
 
 class Verifier:
@@ -87,11 +90,15 @@ class Verifier:
         Raises:
             Unavailable: the store or the counters cannot answer. Never a verdict on the key.
         """
-        outcome = self.warm(presented, request, now)
+        outcome = self._remembered(presented, request, now, self._limiter.take)
         return outcome if outcome is not None else self._cold(presented, request, now)
 
     def warm(self, presented: str, request: Request = ANY_REQUEST, now: float | None = None) -> Outcome | None:
-        """The same answer where no store is needed for it; None where it is. Never blocks on I/O."""
+        """The same answer where it can be given at once; None where it needs the store, or where another process holds
+        the key's counters. Never waits, so that an event loop may call it."""
+        return self._remembered(presented, request, now, self._limiter.try_take)
+
+    def _remembered(self, presented: str, request: Request, now: float | None, take: _Take) -> Outcome | None:
         if len(presented) > MAX_KEY_CHARACTERS:
             return _MALFORMED
         fingerprint = self._new_fingerprint()
@@ -107,9 +114,9 @@ class Verifier:
         known = cache.entries.get(fingerprint.digest())
         if known is None:
             return self._garbage(presented, fingerprint.digest())
-        return self._judge(known, request, self._now() if now is None else now)
+        return self._judge(known, request, self._now() if now is None else now, take)
 
-    def _judge(self, known: Accepted, request: Request, now: float) -> Outcome:
+    def _judge(self, known: Accepted, request: Request, now: float, take: _Take) -> Outcome | None:
         record = known.record
         if record.guarded or record.expires_at <= now or request.environment:
             reason = life_refusal(record, now) or place_refusal(record, request)
@@ -118,7 +125,9 @@ class Verifier:
         if not record.limits:
             outcome = known
         else:
-            decision = self._limiter.take(record.slot, record.limits, request.cost, now)
+            decision = take(record.slot, record.limits, request.cost, now)
+            if decision is None:
+                return None
             if not decision.admitted:
                 self._usage.note(record, request, UsageOutcome.RATE_LIMITED, now)
                 return Refused(Reason.RATE_LIMITED, record, decision)
@@ -152,14 +161,17 @@ class Verifier:
         # Of several requests with the same new key, one reads. The others wait for it here and then look again, which
         # is not the same as taking its answer: that answer may be older than they are.
         with self._misses[digest[0] % _STRIPES]:
-            outcome = self.warm(presented, request, now)
+            outcome = self._remembered(presented, request, now, self._limiter.take)
             if outcome is not None:
                 return outcome
             self._cache.catch_up()
             known = self._look_up(presented, digest, request.address)
         if known is None:
             return _UNKNOWN
-        return self._judge(known, request, self._now() if now is None else now)
+        judged = self._judge(known, request, self._now() if now is None else now, self._limiter.take)
+        if judged is None:
+            raise AssertionError("a limiter that waits has neither answered nor raised")
+        return judged
 
     def _look_up(self, presented: str, fingerprint: bytes, source: str) -> Accepted | None:
         token = self._cache.begin_fill()

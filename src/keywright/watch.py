@@ -7,11 +7,13 @@ writes with other tools (who must go through the change feed to be noticed key b
 
 from __future__ import annotations
 
+import logging
 import threading
 
 from keywright.cache import RecordCache
-from keywright.errors import Unavailable
 from keywright.stores.base import Disturbance, Store
+
+_log = logging.getLogger("keywright.watch")
 
 #: How often a process looks whether the store was written or exchanged without a word.
 WATCH_SECONDS = 0.05
@@ -25,6 +27,7 @@ class Watcher:
         self._cache = cache
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._failing = False
 
     def look(self) -> None:
         """Look once.
@@ -48,8 +51,14 @@ class Watcher:
         while not self._stop.wait(WATCH_SECONDS):
             try:
                 self.look()
-            except Unavailable:
-                self._cache.distrust()  # what cannot be looked at is not believed
+            except Exception:  # noqa: BLE001 - the reason stands below
+                # What cannot be looked at is not believed; and whatever goes wrong once must not end the looking.
+                self._cache.distrust()
+                if not self._failing:
+                    _log.exception("the store cannot be looked at; keys are read anew until it can")
+                self._failing = True
+            else:
+                self._failing = False
 
     def after_fork(self) -> None:
         """In a forked child: its own thread, if the parent had one."""

@@ -11,12 +11,13 @@ from support.mutants import assert_caught
 COHERENCE = "tests/core/test_coherence.py"
 EVERYWHERE = f"{COHERENCE}::test_s55_a_change_is_in_force_everywhere_at_once"
 
-RENEWED_AFTER = """                yield transaction
-                published = transaction.published
+RENEWED_AFTER = """            yield transaction
+
 """
-RENEWED_BEFORE = """                yield transaction
-                if transaction.published:
-                    self._nonce.renew()
+RENEWED_BEFORE = """            yield transaction
+            tell()
+            transaction.published = False
+
 """
 
 MUTANTS = {
@@ -40,8 +41,8 @@ MUTANTS = {
     ),
     "others are not told": (
         "stores/sqlite.py",
-        "            if published:\n",
-        "            if published is None:\n",
+        "if transaction is not None and transaction.published:",
+        "if transaction is None:",
         f"{EVERYWHERE}[disable]",
     ),
     "the caller is remembered from an earlier act": (

@@ -209,3 +209,20 @@ def test_an_operator_replaces_a_built_in_format(data_dir: Path, clock: ManualClo
         created = own.create(format="ss")
         assert created.key.startswith("swift_")
         assert isinstance(own.keywright.verify(created.key), Accepted)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("default_limit", 5), ("default_limit", [5]), ("key_formats", "{"), ("key_formats", 5), ("key_formats", [5]),
+        ("key_formats", [{}]), ("key_formats", [{"name": "x", "prefix": "y", "color": 1}]), ("surfaces", "{"),
+        ("trusted_proxies", 5), ("trusted_proxies", [5]), ("trusted_proxies", "10.0.0.1/8"),
+        ("trusted_proxies", "everybody"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_in_our_words(name: str, value: Any) -> None:
+    """A message about a setting speaks of the setting, not of the interpreter, and ends with one full stop."""
+    with pytest.raises(Misconfigured, match=rf"^{name} \(flag\): .*[^.]\.$") as told:
+        load({name: value}, environment={})
+    for word in ("object", "argument", "__init__", "Expecting", "host bits", "appear"):
+        assert word not in str(told.value)

@@ -253,3 +253,80 @@ def test_a_request_is_not_a_use_of_a_disabled_key(installation: Installation) ->
     installation.keywright.usage.flush()
     assert getattr(outcome, "reason", None) is Reason.DISABLED
     assert last_use(installation, created) is None
+
+
+def test_a_text_that_cannot_be_stored_is_stored_otherwise(installation: Installation) -> None:
+    """Half a surrogate pair or a NUL in what a client says it is costs nobody's counts."""
+    created = installation.create()
+    installation.keywright.verify(created.key, Request(address="\ud800", user_agent="a\udcff\0b"))
+    assert installation.keywright.usage.flush() == 1
+    found = last_use(installation, created)
+    assert found
+    assert (found.address, found.user_agent) == ("?", "a??b")
+
+
+def test_a_row_that_can_never_be_stored_holds_up_no_other(
+    installation: Installation, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the store cannot take is dropped and told of; everything beside it is written."""
+    created = installation.create()
+    usage, record = installation.keywright.usage, record_of(installation.create().row, installation.keywright.policy)
+    usage.note(replace(record, slot=2**70), FROM_HOME, UsageOutcome.ACCEPTED, clock.now())
+    installation.keywright.verify(created.key)
+    usage.flush()
+    assert usage.flush() == 0
+    assert counts(installation, created.row.id) == {"accepted": 1}
+    assert [each.name for each in caplog.records] == ["keywright.usage"]
+
+
+def test_the_thread_outlives_every_fault(installation: Installation, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever a flush raises, the next one comes, and a long fault is one line in the log, as is its end."""
+    watching = Watching(installation)
+    created = installation.create()
+    watching.verifier.verify(created.key)
+
+    watching.usage_store.unreachable.add("add")
+    watching.usage.start()
+    assert eventually(lambda: not watching.usage.writable)
+    watching.usage_store.unreachable.clear()
+    assert eventually(lambda: watching.usage.writable)
+    watching.usage.close()
+    assert counts(installation, created.row.id) == {"accepted": 1}
+    assert [each.name for each in caplog.records] == ["keywright.usage"] * 2
+
+
+def test_counts_belong_to_the_hour_of_the_request(installation: Installation, clock: ManualClock) -> None:
+    """What could not be written for hours is counted where it happened, once it is written."""
+    watching = Watching(installation)
+    created = installation.create(rate_limit=None)
+    clock.advance(3_600 - clock.now() % 3_600)
+    first = clock.now()
+    watching.usage_store.unreachable.add("add")
+    for hour in range(3):
+        for _ in range(hour + 1):
+            watching.verifier.verify(created.key)
+        with pytest.raises(Unavailable):
+            watching.usage.flush()
+        clock.advance(3_600)
+    watching.verifier.verify(created.key)
+    watching.usage_store.unreachable.clear()
+    watching.usage.flush()
+    found = installation.keywright.manager.report(
+        ME, installation.account_id, first, first + 86_400, key_id=created.row.id, daily=False
+    )
+    assert [(each.start - first, each.count) for each in found] == [(0, 1), (3_600, 2), (7_200, 3), (10_800, 1)]
+
+
+def test_an_hour_ends_without_a_flush(installation: Installation, clock: ManualClock) -> None:
+    """Requests on both sides of the full hour are counted in two hours, also where one flush writes both."""
+    created = installation.create()
+    clock.advance(3_600 - clock.now() % 3_600 - 1)
+    for _ in range(2):
+        installation.keywright.verify(created.key)
+        clock.advance(2)
+    installation.keywright.usage.flush()
+    start = clock.now() - 86_400
+    found = installation.keywright.manager.report(
+        ME, installation.account_id, start, clock.now(), key_id=None, daily=False
+    )
+    assert [each.count for each in found] == [1, 1]

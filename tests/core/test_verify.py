@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings as hypothesis_settings, stra
 from pysqlite3 import dbapi2
 
 from core.watched import Watching
-from keywright import Accepted, ManualClock, Reason, Refused, Request
+from keywright import Accepted, ManualClock, Misconfigured, Reason, Refused, Request, Unavailable
 from keywright.stores.sqlite import RECORDS_FILE, USAGE_FILE
 from support.installation import ME, Installation
 
@@ -247,3 +247,60 @@ def test_memory_never_changes_an_answer(installation: Installation, clock: Manua
         assert installation.keywright.verify(created.key, Request(scopes=("a",))) == fresh
         if act == "delete":
             break
+
+
+@pytest.mark.parametrize("cost", [0, -1])
+def test_a_request_costs_something(cost: int) -> None:
+    """A request that cost nothing would pass a used-up limit, and one that cost less would give back what was spent."""
+    with pytest.raises(ValueError, match="at least 1"):
+        Request(cost=cost)
+
+
+def test_a_key_format_in_use_cannot_go(data_dir: Path, clock: ManualClock) -> None:
+    """A format that keys were made in stays as it is in the settings, or nothing starts: they would all be refused."""
+    acme = {"name": "acme", "prefix": "acme_"}
+    with Installation(data_dir, clock, key_formats=[acme]) as made:
+        created = made.create(format="acme")
+    for changed in ([], [{**acme, "prefix": "acme-"}]):
+        with pytest.raises(Misconfigured, match="acme"):
+            Installation(data_dir, clock, key_formats=changed)
+    with Installation(data_dir, clock, key_formats=[acme]) as again:
+        assert isinstance(again.keywright.verify(created.key), Accepted)
+        again.keywright.manager.delete(ME, again.account_id, created.row.id)
+    with Installation(data_dir, clock) as without:
+        assert without.keywright.verify(created.key) == Refused(Reason.MALFORMED)
+
+
+def test_a_closed_installation_gives_no_verdict(data_dir: Path, clock: ManualClock) -> None:
+    """After the end a key is neither accepted nor refused."""
+    with Installation(data_dir, clock) as made:
+        created = made.create()
+        assert isinstance(made.keywright.verify(created.key), Accepted)
+    with pytest.raises(Unavailable):
+        made.keywright.verify(created.key)
+
+
+def test_a_change_that_is_under_way_is_told_of_before_the_end(data_dir: Path, clock: ManualClock) -> None:
+    """Closing waits for a running change, and others hear of it."""
+    with Installation(data_dir, clock) as here, Installation(data_dir, clock) as there:
+        created = here.create()
+        assert isinstance(there.keywright.verify(created.key), Accepted)
+        begun, release = threading.Event(), threading.Event()
+
+        def delete() -> None:
+            with here.keywright.store.transaction() as tx:
+                tx.delete_key(created.row, clock.now())
+                tx.publish(created.row.id)
+                begun.set()
+                release.wait(5)
+
+        worker = threading.Thread(target=delete)
+        worker.start()
+        begun.wait(5)
+        ending = threading.Thread(target=here.keywright.store.close)
+        ending.start()
+        release.set()
+        worker.join()
+        ending.join()
+
+        assert there.keywright.verify(created.key) == Refused(Reason.UNKNOWN)

@@ -11,40 +11,88 @@ from pathlib import Path
 import pytest
 from pysqlite3 import dbapi2
 
-from keywright import Accepted, Keywright, ManualClock, Reason, Refused
+from keywright import Accepted, Keywright, ManualClock, Reason, Refused, Unavailable
 from keywright.build import MASTER_SECRET_FILE
+from keywright.limits.conformance import in_children
+from keywright.manage.manager import Created
 from keywright.stores.sqlite import NONCE_FILE, RECORDS_FILE
 from support.installation import ME, Installation
 from support.mutants import assert_caught
 from support.waiting import eventually
 
-#: Deletes the key named on the command line, and is killed after its commit, before it can tell anybody.
+#: Deletes the key named on the command line when it is told to, and is killed after its commit, before it can tell.
 DIES_UNTOLD = """
 import os, signal, sys
 from keywright import Actor, ActorKind, Keywright
 from keywright.stores.nonce import NonceFile
-NonceFile.renew = lambda self: os.kill(os.getpid(), signal.SIGKILL)
 with Keywright.open(sys.argv[1]) as keywright:
+    NonceFile.renew = lambda self: os.kill(os.getpid(), signal.SIGKILL)
+    print("open", flush=True)
+    sys.stdin.readline()
     keywright.manager.delete(Actor(ActorKind.LIBRARY, "dying"), sys.argv[2], sys.argv[3])
 """
 
 
-def delete_untold(data_dir: Path, account_id: str, key_id: str) -> None:
-    """Delete a key in a process that dies before it tells the others."""
-    done = subprocess.run([sys.executable, "-c", DIES_UNTOLD, str(data_dir), account_id, key_id], check=False)
-    assert done.returncode == -signal.SIGKILL
+def delete_untold(keywright: Keywright, created: Created) -> None:
+    """Delete a key in a process that dies before it tells the others; ``keywright`` remembers the key until then."""
+    arguments = (str(keywright.settings.data_dir), created.row.account_id, created.row.id)
+    command = [sys.executable, "-c", DIES_UNTOLD, *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as dying:
+        assert dying.stdout is not None
+        assert dying.stdout.readline() == "open\n"
+        # Opening has told everybody to look; whatever is remembered now was read after that.
+        assert isinstance(keywright.verify(created.key), Accepted)
+        dying.communicate("delete\n")
+    assert dying.returncode == -signal.SIGKILL
 
 
-def test_a_change_whose_maker_died_is_noticed(installation: Installation, data_dir: Path) -> None:
+def test_a_change_whose_maker_died_is_noticed(installation: Installation) -> None:
     """A deleter that is killed between its commit and its notice has deleted the key for everybody at the next look."""
     created = installation.create()
     installation.keywright.watcher.look()
     assert isinstance(installation.keywright.verify(created.key), Accepted)
 
-    delete_untold(data_dir, installation.account_id, created.row.id)
+    delete_untold(installation.keywright, created)
     installation.keywright.watcher.look()
 
     assert installation.keywright.verify(created.key) == Refused(Reason.UNKNOWN)
+
+
+def test_a_change_across_a_fork_is_noticed(installation: Installation) -> None:
+    """A fork closes the connections, and what was counted on the old one proves nothing on the new."""
+    created = installation.create()
+    installation.keywright.watcher.look()
+    assert isinstance(installation.keywright.verify(created.key), Accepted)
+
+    delete_untold(installation.keywright, created)
+    assert in_children(lambda: 0, 1) == [0]
+    installation.keywright.watcher.look()
+
+    assert installation.keywright.verify(created.key) == Refused(Reason.UNKNOWN)
+
+
+def test_opening_tells_of_what_was_not_told(installation: Installation, data_dir: Path, clock: ManualClock) -> None:
+    """Whoever opens the directory next tells the others to look, whether or not they have a watcher."""
+    created = installation.create()
+    assert isinstance(installation.keywright.verify(created.key), Accepted)
+    delete_untold(installation.keywright, created)
+
+    with Installation(data_dir, clock):
+        assert installation.keywright.verify(created.key) == Refused(Reason.UNKNOWN)
+
+
+def test_a_lost_database_is_not_begun_anew(installation: Installation, data_dir: Path) -> None:
+    """Where the file has gone, keys are neither accepted nor refused, and no empty file takes its place."""
+    created = installation.create()
+    installation.keywright.watcher.look()
+    for file in data_dir.glob(RECORDS_FILE + "*"):
+        file.unlink()
+
+    installation.keywright.watcher.look()
+
+    with pytest.raises(Unavailable):
+        installation.keywright.verify(created.key)
+    assert not (data_dir / RECORDS_FILE).exists()
 
 
 def test_an_opened_directory_is_watched(data_dir: Path) -> None:
@@ -53,7 +101,7 @@ def test_an_opened_directory_is_watched(data_dir: Path) -> None:
         account_id = keywright.manager.operator_account().id
         created = keywright.manager.create(ME, account_id, {"name": "watched"})
         assert isinstance(keywright.verify(created.key), Accepted)
-        delete_untold(data_dir, account_id, created.row.id)
+        delete_untold(keywright, created)
 
         assert eventually(lambda: isinstance(keywright.verify(created.key), Refused))
 
@@ -109,13 +157,17 @@ def test_a_lost_coherence_file_is_noticed(installation: Installation, data_dir: 
         assert installation.keywright.verify(created.key) == Refused(Reason.UNKNOWN)
 
 
+NOTICED = "test_a_change_whose_maker_died_is_noticed"
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "test"),
     [
-        ("watch.py", "self._cache.distrust()\n\n", "pass\n\n", "test_a_change_whose_maker_died_is_noticed"),
+        ("watch.py", "elif found is Disturbance.WRITTEN:", "elif found is None:", NOTICED),
+        ("stores/sqlite_file.py", "        self._version = None\n", "", "test_a_change_across_a_fork_is_noticed"),
         ("watch.py", "self._cache.forget()", "pass", "test_an_exchanged_database_is_noticed"),
     ],
-    ids=["untold", "exchanged"],
+    ids=["untold", "forked", "exchanged"],
 )
 def test_a_watcher_that_does_nothing_is_caught(tmp_path: Path, file: str, old: str, new: str, test: str) -> None:
     """The checks above can fail."""

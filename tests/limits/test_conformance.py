@@ -8,14 +8,7 @@ import pytest
 
 from keywright import SystemClock
 from keywright.limits.conformance import CHECKS, SHARED_CHECKS, Check
-from keywright.limits.local import LocalLimiter
 from keywright.limits.shared import SharedLimiter
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_local(check: Check) -> None:
-    """Counters in a process's memory keep the promises that do not reach beyond it."""
-    check(LocalLimiter)
 
 
 @pytest.mark.parametrize("check", [*CHECKS, *SHARED_CHECKS], ids=lambda check: check.__name__)

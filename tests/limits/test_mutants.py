@@ -22,7 +22,7 @@ MUTANTS = {
         "limits/window.py",
         "admitted = all(used + cost",
         "admitted = any(used + cost",
-        f"{CONFORMANCE}::test_local[several_limits_are_decided_together]",
+        f"{CONFORMANCE}::test_shared[several_limits_are_decided_together]",
     ),
     "a cell is cleared before it is written": (
         "limits/shared.py",

@@ -17,7 +17,7 @@ import pytest
 
 from keywright import Limit, Misconfigured, SystemClock, Unavailable
 from keywright.limits.conformance import in_children, remaining, spend
-from keywright.limits.shared import CHUNK_BYTES, ENTRY_BYTES, HEADER_BYTES, SharedLimiter
+from keywright.limits.shared import CHUNK_BYTES, ENTRY_BYTES, HEADER_BYTES, LOCK_WAIT_SECONDS, SharedLimiter
 
 NOW = 1_737_369_000.0
 LIMITS = (Limit(100, 900),)
@@ -31,7 +31,7 @@ from keywright.limits.shared import CHUNK_BYTES, SharedLimiter
 limiter = SharedLimiter(Path(sys.argv[1]), SystemClock())
 """
 HOLD = """
-limiter._lock(limiter._entry(7))
+limiter._lock(limiter._entry(7), 1.0)
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -98,6 +98,20 @@ def test_a_killed_holder_leaves_no_lock(limiter: SharedLimiter, path: Path) -> N
         holder.kill()
         holder.wait()
         assert limiter.take(SLOT, LIMITS, 1, NOW).admitted
+
+
+def test_whoever_cannot_wait_is_told_at_once(limiter: SharedLimiter, path: Path) -> None:
+    """An event loop gets no decision rather than a delay where another process holds the counters; and then one."""
+    with program(path, HOLD) as holder:
+        wait_until_held(holder)
+        started = time.monotonic()
+        assert limiter.try_take(SLOT, LIMITS, 1, NOW) is None
+        assert time.monotonic() - started < LOCK_WAIT_SECONDS / 2
+        holder.kill()
+        holder.wait()
+    decision = limiter.try_take(SLOT, LIMITS, 1, NOW)
+    assert decision is not None
+    assert decision.admitted
 
 
 def test_a_stopped_holder_is_not_waited_for_without_end(limiter: SharedLimiter, path: Path) -> None:

@@ -224,7 +224,7 @@ def test_a_file_that_is_no_database_is_unavailable(
 
 def test_what_was_acknowledged_is_on_the_disk(store: SqliteStore, tmp_path: Path) -> None:
     """Changes survive a power cut: the journal is a WAL that is synced at every commit."""
-    with store._database.writing() as connection:
+    with store._file.writing() as connection:
         settings = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
     assert settings == ["wal", 2]
     assert store.integrity() == "ok"
@@ -234,5 +234,5 @@ def test_a_closed_store_never_calls_itself_fresh(tmp_path: Path) -> None:
     """Whoever still asks a closed store whether memory is current gets an error, never an old answer."""
     store = SqliteStore(tmp_path)
     store.close()
-    with pytest.raises(ValueError, match="released"):
+    with pytest.raises(Unavailable, match="closed"):
         store.freshness()

@@ -13,7 +13,7 @@ from keywright.adapters import answers
 from keywright.adapters.answers import Fault
 from keywright.adapters.credentials import Absent, Presented, presented_key
 from keywright.build import Keywright
-from keywright.errors import Unavailable
+from keywright.errors import Misconfigured, Unavailable
 from keywright.limits.base import Decision
 from keywright.outcome import Accepted, Outcome, Refused
 from keywright.reason import Reason
@@ -57,14 +57,20 @@ class KeyAuth:
     Args:
         app: what is protected.
         keywright: where keys are verified.
-        protect: the paths that need a key; everything at or below them does, whether or not it exists. Other paths
-            pass untouched.
+        protect: the paths that need a key; everything at or below them does, whether or not it exists, and also where
+            they stand below another path. Other paths pass untouched.
+
+    Raises:
+        Misconfigured: ``protect`` names nothing, or something that is not a path.
     """
 
     def __init__(self, app: App, keywright: Keywright, protect: Sequence[str] = ("/",)) -> None:
         self._app = app
         self._keywright = keywright
-        self._protected = tuple(path.rstrip("/") for path in protect)
+        if not protect or not all(path.startswith("/") for path in protect):
+            raise Misconfigured("protect must name paths, each with a leading '/'; '/' is every path.")
+        self._everything = "/" in protect
+        self._protected = tuple(path.rstrip("/") + "/" for path in protect)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or not self._protects(scope["path"]):
@@ -77,7 +83,10 @@ class KeyAuth:
             await send({"type": "websocket.close", "code": 1008})
 
     def _protects(self, path: str) -> bool:
-        return any(path == each or path.startswith(each + "/") for each in self._protected)
+        # At any depth, not only at the start: an application that is mounted below another path, or told of a
+        # `root_path`, takes that prefix away before it looks for its handler. Too much is protected rather than too
+        # little.
+        return self._everything or any(each in path + "/" for each in self._protected)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         presented = presented_key(scope["headers"])

@@ -133,6 +133,14 @@ class Limiter(Protocol):
         """
         ...
 
+    def try_take(self, slot: int, limits: tuple[Limit, ...], cost: int, now: float) -> Decision | None:
+        """The same without waiting: None where somebody else holds the key's counters at this moment.
+
+        Raises:
+            Unavailable: see `take`.
+        """
+        ...
+
     def peek(self, slot: int, limits: tuple[Limit, ...], now: float) -> Decision:
         """Where the limits stand, without spending. ``admitted`` tells whether a request of cost 1 has room.
 

@@ -39,6 +39,7 @@ LOCK_WAIT_SECONDS = 0.25
 _LOCK_POLL_SECONDS = 0.000_05
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux: type, whence, start, length, pid
 _STRIPES = 64
+_HELD = "Another process holds this key's counters and does not move."
 _CLOSED_DESCRIPTOR = -1
 
 
@@ -63,14 +64,21 @@ class SharedLimiter:
             if not self._path.exists():
                 _create_table(self._path)
             # Never closed while the process serves, and opened by nobody else in it.
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
-            # Before it is mapped: an empty file cannot be.
-            if os.pread(self._descriptor, len(MAGIC), 0) != MAGIC:
-                os.close(self._descriptor)
-                raise Misconfigured(f"{self._path} is not a limits file of this version. Move it away and start again.")
-            self._map = mmap.mmap(self._descriptor, os.fstat(self._descriptor).st_size)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                # Before it is mapped: an empty file cannot be.
+                if os.pread(descriptor, len(MAGIC), 0) != MAGIC:
+                    raise Misconfigured(
+                        f"{self._path} is not a limits file of this version. Move it away and start again."
+                    )
+                self._map = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+            except BaseException:
+                os.close(descriptor)
+                raise
         except OSError as error:
             raise Unavailable(f"The limits file {self._path} cannot be opened: {error.strerror}.") from error
+        # Only now: the number of a descriptor that was closed again belongs to whatever is opened next.
+        self._descriptor = descriptor
         self._reserved: set[int] = set()
 
     def after_fork(self) -> None:
@@ -85,25 +93,39 @@ class SharedLimiter:
 
     def take(self, slot: int, limits: tuple[Limit, ...], cost: int, now: float) -> Decision:
         """See `Limiter.take`."""
+        decision = self._take(slot, limits, cost, now, LOCK_WAIT_SECONDS)
+        if decision is None:
+            raise Unavailable(_HELD)
+        return decision
+
+    def try_take(self, slot: int, limits: tuple[Limit, ...], cost: int, now: float) -> Decision | None:
+        """See `Limiter.try_take`."""
+        return self._take(slot, limits, cost, now, 0.0)
+
+    def _take(
+        self, slot: int, limits: tuple[Limit, ...], cost: int, now: float, wait_seconds: float
+    ) -> Decision | None:
         offset = self._entry(slot)
-        with self._threads[slot % _STRIPES]:
-            self._lock(offset)
+        thread = self._threads[slot % _STRIPES]
+        if not thread.acquire(timeout=wait_seconds):
+            return None
+        try:
+            if not self._lock(offset, wait_seconds):
+                return None
             try:
                 if len(limits) == 1:
                     return self._take_one(offset, limits[0], cost, now)
                 return self._take_all(offset, limits, cost, now)
             finally:
                 self._unlock(offset)
+        finally:
+            thread.release()
 
     def peek(self, slot: int, limits: tuple[Limit, ...], now: float) -> Decision:
         """See `Limiter.peek`."""
         offset = self._entry(slot)
-        with self._threads[slot % _STRIPES]:
-            self._lock(offset)
-            try:
-                _, cells = self._read(offset, limits)
-            finally:
-                self._unlock(offset)
+        # Without the lock: cells are written whole, and a state that is a moment old is as good as any.
+        _, cells = self._read(offset, limits)
         return standing(cells, limits, now)
 
     def close(self) -> None:
@@ -175,21 +197,21 @@ class SharedLimiter:
     def _unlock(self, offset: int) -> None:
         fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, 0, offset, ENTRY_BYTES, 0))
 
-    def _lock(self, offset: int) -> None:
+    def _lock(self, offset: int, wait_seconds: float) -> bool:
         wanted = _FLOCK.pack(fcntl.F_WRLCK, 0, offset, ENTRY_BYTES, 0)
-        waited = 0.0
+        deadline: float | None = None
         while True:
             try:
                 fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, wanted)
-            except BlockingIOError as error:
-                if waited >= LOCK_WAIT_SECONDS:
-                    raise Unavailable("Another process holds this key's counters and does not move.") from error
+            except BlockingIOError:
+                deadline = self._clock.elapsed() + wait_seconds if deadline is None else deadline
+                if self._clock.elapsed() >= deadline:
+                    return False
                 self._clock.pause(_LOCK_POLL_SECONDS)
-                waited += _LOCK_POLL_SECONDS
             except OSError as error:
                 raise Unavailable(f"The counters cannot be locked: {error.strerror}.") from error
             else:
-                return
+                return True
 
 
 def _unused(entry: tuple[Any, ...], wanted: list[int]) -> list[int]:
@@ -206,6 +228,8 @@ def _create_table(path: Path) -> None:
     try:
         os.posix_fallocate(descriptor, 0, CHUNK_BYTES)
         os.pwrite(descriptor, MAGIC, 0)
+        # A power cut must not leave an empty file under the name: no process could start on it.
+        os.fsync(descriptor)
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
     finally:

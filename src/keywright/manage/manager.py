@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -12,12 +13,12 @@ from keywright import key as key_text
 from keywright.audit import SYSTEM, Action, Actor, AuditEvent
 from keywright.clock import Clock, timestamp
 from keywright.digest import Digester
-from keywright.errors import Conflict, InvalidValue, NotFound
+from keywright.errors import CallerRefused, Conflict, InvalidValue, NotFound
 from keywright.key import KeyFormats
 from keywright.manage import values
-from keywright.manage.rights import authorise, inherit, require_rights_over, require_within
+from keywright.manage.rights import authorise, inherit, require_rights_for, require_rights_over, require_within
 from keywright.record import NEVER, OPERATOR_SCOPE, KeyRow, KeyStatus, LimitPolicy
-from keywright.stores.base import Account, HourCount, LastUse, Store, Transaction, UsageStore
+from keywright.stores.base import Account, HourCount, LastUse, Snapshot, Store, Transaction, UsageStore
 from keywright.values import Value
 
 OPERATOR_ACCOUNT_NAME = "Operator"
@@ -88,31 +89,31 @@ class Manager:
 
     def operator_account(self) -> Account:
         """The account of whoever runs the installation; made by the first call ever, and by no other."""
-        with self._store.snapshot() as reads:
+        with self._looking() as reads:
             found = next((each for each in reads.accounts() if each.operator), None)
         if found:
             return found
-        with self._store.transaction() as tx:
+        with self._changing() as tx:
             # Another process may have been first: only inside the transaction is the answer final.
             found = next((each for each in tx.accounts() if each.operator), None)
             return found or self._insert_account(tx, SYSTEM, OPERATOR_ACCOUNT_NAME, operator=True)
 
     def create_account(self, actor: Actor, name: str) -> Account:
         """Make an account. For the operator's people, and keys with the scope ``operator``."""
-        with self._store.transaction() as tx:
+        with self._changing() as tx:
             authorise(tx, actor, OPERATOR_SCOPE, self._policy, self._clock.now())
             return self._insert_account(tx, actor, values.name(name))
 
     def accounts(self, actor: Actor) -> list[Account]:
         """All accounts, the oldest first. For the operator's people, and keys with the scope ``operator``."""
-        with self._store.snapshot() as reads:
+        with self._looking() as reads:
             authorise(reads, actor, OPERATOR_SCOPE, self._policy, self._clock.now())
             return reads.accounts()
 
     def summary(self, actor: Actor, account_id: str) -> AccountSummary:
         """The account, and how many keys it has by status."""
         now = self._clock.now()
-        with self._store.snapshot() as reads:
+        with self._looking() as reads:
             authorise(reads, actor, "account:read", self._policy, now, account_id)
             account = reads.account(account_id)
             if account is None:
@@ -145,7 +146,7 @@ class Manager:
         now = self._clock.now()
         parsed = self._parse_new(given, now)
         called = _digest_of(idempotency_key) if idempotency_key else None
-        with self._store.transaction() as tx:
+        with self._changing() as tx:
             rights = authorise(tx, actor, "keys:write", self._policy, now, account_id)
             account = tx.account(account_id)
             if account is None:
@@ -177,7 +178,7 @@ class Manager:
     def _create_batch(self, actor: Actor, account_id: str, batch: list[Mapping[str, Any]]) -> list[Created]:
         now = self._clock.now()
         parsed = [self._parse_new(each, now) for each in batch]
-        with self._store.transaction() as tx:
+        with self._changing() as tx:
             rights = authorise(tx, actor, "keys:write", self._policy, now, account_id)
             account = tx.account(account_id)
             if account is None:
@@ -240,18 +241,16 @@ class Manager:
 
     def keys(self, actor: Actor, account_id: str, after_slot: int = 0, limit: int = MAX_PAGE_KEYS) -> list[Listed]:
         """A page of the account's keys, the oldest first: those with a slot above ``after_slot``."""
-        with self._store.snapshot() as reads:
+        with self._looking() as reads:
             authorise(reads, actor, "keys:read", self._policy, self._clock.now(), account_id)
             rows = reads.keys(account_id, after_slot, limit)
         return self._with_uses(rows)
 
     def key(self, actor: Actor, account_id: str, key_id: str) -> Listed:
         """One key."""
-        with self._store.snapshot() as reads:
+        with self._looking() as reads:
             authorise(reads, actor, "keys:read", self._policy, self._clock.now(), account_id)
-            row = reads.key(account_id, key_id)
-        if row is None:
-            raise NotFound(_NO_SUCH_KEY)
+            row = self._existing(reads, account_id, key_id)
         return self._with_uses([row])[0]
 
     def find(self, actor: Actor, account_id: str, reference: str) -> Listed:
@@ -261,14 +260,14 @@ class Manager:
             Conflict: it means several.
         """
         prefix, dots, hint = reference.replace("...", "…").partition("…")
-        with self._store.snapshot() as reads:
+        with self._looking() as reads:
             authorise(reads, actor, "keys:read", self._policy, self._clock.now(), account_id)
             by_id = reads.key(account_id, reference)
             rows = [by_id] if by_id else reads.keys_named(account_id, reference)
             if not rows and dots:
                 rows = reads.keys_hinted(account_id, prefix, hint)
-        if not rows:
-            raise NotFound(_NO_SUCH_KEY)
+            if not rows:
+                raise NotFound(_NO_SUCH_KEY)
         if len(rows) > 1:
             raise Conflict("Several keys match; use the id.")
         return self._with_uses(rows)[0]
@@ -282,11 +281,11 @@ class Manager:
         """
         if not 0 < end - start <= MAX_REPORT_SECONDS:
             raise InvalidValue("to must be after from, and at most 366 days after it.", "to")
-        with self._store.snapshot() as reads:
+        with self._looking() as reads:
             authorise(reads, actor, "usage:read", self._policy, self._clock.now(), account_id)
             slot = reads.slot_of(account_id, key_id) if key_id is not None else None
-        if key_id is not None and slot is None:
-            raise NotFound(_NO_SUCH_KEY)
+            if key_id is not None and slot is None:
+                raise NotFound(_NO_SUCH_KEY)
         hours = self._usage.hourly(account_id, start, end, slot)
         return _by_day(hours) if daily else hours
 
@@ -308,10 +307,10 @@ class Manager:
         parsed = values.parse_members(given, now)
         if "disabled" in given:
             parsed["disabled"] = values.flag(given["disabled"], "disabled")
-        with self._store.transaction() as tx:
+        with self._changing() as tx:
             rights = authorise(tx, actor, "keys:write", self._policy, now, account_id)
             row = self._existing(tx, account_id, key_id)
-            require_within(rights, parsed, self._policy, row.format)
+            require_rights_for(rights, row, parsed, self._policy)
             account = tx.account(account_id)
             if OPERATOR_SCOPE in parsed.get("scopes", ()) and not (account and account.operator):
                 raise InvalidValue("Only keys of the operator's account can have the scope operator.", "scopes")
@@ -333,7 +332,7 @@ class Manager:
         """
         grace = values.whole(grace_seconds, "grace_seconds", 0, MAX_GRACE_SECONDS)
         now = self._clock.now()
-        with self._store.transaction() as tx:
+        with self._changing() as tx:
             rights = authorise(tx, actor, "keys:write", self._policy, now, account_id)
             row = self._existing(tx, account_id, key_id)
             _require_rotatable(row, now)
@@ -354,19 +353,35 @@ class Manager:
             NotFound: there is no such key (any more). The promise holds then, too.
         """
         now = self._clock.now()
+        with self._changing() as tx:
+            authorise(tx, actor, "keys:write", self._policy, now, account_id)
+            row = self._existing(tx, account_id, key_id)
+            tx.delete_key(row, now)
+            tx.publish(key_id)
+            self._audit(tx, actor, account_id, Action.KEY_DELETE, key_id, _audited(row))
+
+    @contextmanager
+    def _changing(self) -> Iterator[Transaction]:
+        with self._settled(), self._store.transaction() as tx:
+            yield tx
+
+    @contextmanager
+    def _looking(self) -> Iterator[Snapshot]:
+        with self._settled(), self._store.snapshot() as reads:
+            yield reads
+
+    @contextmanager
+    def _settled(self) -> Iterator[None]:
+        """Whoever is told that something is gone, replaced or no longer good may rely on it at once; the process that
+        did it may be between its commit and its notice to the others."""
         try:
-            with self._store.transaction() as tx:
-                authorise(tx, actor, "keys:write", self._policy, now, account_id)
-                row = self._existing(tx, account_id, key_id)
-                tx.delete_key(row, now)
-                tx.publish(key_id)
-                self._audit(tx, actor, account_id, Action.KEY_DELETE, key_id, _audited(row))
-        except NotFound:
+            yield
+        except (NotFound, Conflict, CallerRefused):
             self._store.settle()
             raise
 
-    def _existing(self, tx: Transaction, account_id: str, key_id: str) -> KeyRow:
-        row = tx.key(account_id, key_id)
+    def _existing(self, reads: Snapshot, account_id: str, key_id: str) -> KeyRow:
+        row = reads.key(account_id, key_id)
         if row is None:
             raise NotFound(_NO_SUCH_KEY)
         return row

@@ -20,7 +20,7 @@ from keywright.record import (
     record_of,
 )
 from keywright.stores.base import Snapshot
-from keywright.values import Value
+from keywright.values import Value, replace
 
 
 class Rights(Value, frozen=True, gc=False):
@@ -36,6 +36,8 @@ class Rights(Value, frozen=True, gc=False):
 
 
 UNRESTRICTED = Rights()
+#: Who is not restricted. Whatever is not named here is treated as a key: a word nobody knows must not open the door.
+_ON_THE_MACHINE = frozenset({ActorKind.COMMAND_LINE, ActorKind.LIBRARY, ActorKind.SYSTEM})
 
 
 def authorise(
@@ -51,7 +53,7 @@ def authorise(
         Forbidden: it lacks ``scope``, or may not be used from where the request came.
         NotFound: the account is not the key's own, and the key is not the operator's.
     """
-    if actor.kind is not ActorKind.KEY:
+    if actor.kind in _ON_THE_MACHINE:
         return UNRESTRICTED
     row = reads.caller(actor.id)
     if row is None or row.account_id != actor.account_id:
@@ -113,7 +115,33 @@ def require_rights_over(rights: Rights, row: KeyRow, policy: LimitPolicy) -> Non
     try:
         require_within(rights, values, policy, row.format)
     except InvalidValue as error:
-        raise Forbidden("The calling key has fewer rights than this one, so it cannot have its successor.") from error
+        raise Forbidden(f"The calling key has fewer rights than this one has or would have: {error.message}") from error
+
+
+def require_rights_for(rights: Rights, row: KeyRow, changes: dict[str, Any], policy: LimitPolicy) -> None:
+    """Refuse to turn ``row`` into a key that can do more, unless the actor can do all that it could do then.
+
+    What only takes rights away, or touches none, is open to whoever may change keys at all.
+
+    Raises:
+        InvalidValue: a value goes beyond the actor's own.
+        Forbidden: the key that would come of it can do something that the actor's cannot.
+    """
+    if rights.row is None or _narrows(row, changes, policy):
+        return
+    require_within(rights, changes, policy, row.format)
+    require_rights_over(rights, replace(row, **changes), policy)
+
+
+def _narrows(row: KeyRow, changes: dict[str, Any], policy: LimitPolicy) -> bool:
+    if row.disabled and changes.get("disabled") is False:
+        return False
+    as_it_is = Rights(row, policy.limits(row.format, row.limits))
+    try:
+        require_within(as_it_is, changes, policy, row.format)
+    except InvalidValue:
+        return False
+    return True
 
 
 def _networks_within(child: tuple[str, ...], parent: tuple[str, ...]) -> bool:

@@ -41,6 +41,8 @@ _SCOPE = re.compile(r"\*|[a-z][a-z0-9_.-]{0,63}(:[a-z0-9_.-]{1,64}){0,3}", re.AS
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _INVISIBLE = frozenset({"Cf", "Zs", "Mn"})
+#: Letters and symbols by their category, and nothing to be seen: the Hangul fillers, and the empty Braille pattern.
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
 def name(value: Any, member: str = "name") -> str:
@@ -50,7 +52,7 @@ def name(value: Any, member: str = "name") -> str:
     text = value.strip()
     if any(unicodedata.category(c) in _FORBIDDEN_CATEGORIES or c in _BIDI for c in text):
         raise InvalidValue(f"{member} must not contain control or text-direction characters.", member)
-    if not text or all(unicodedata.category(c) in _INVISIBLE for c in text):
+    if not text or all(unicodedata.category(c) in _INVISIBLE or c in _BLANKS for c in text):
         raise InvalidValue(f"{member} must not be blank.", member)
     if len(text) > NAME_CHARACTERS:
         raise InvalidValue(f"{member} must be at most {NAME_CHARACTERS} characters; it has {len(text)}.", member)

@@ -16,9 +16,6 @@ from keywright.digest import Digest
 from keywright.record import KeyRow
 from keywright.values import Value
 
-#: A change that concerns every key: whoever reads it forgets all records.
-EVERY_KEY = "*"
-
 
 class Account(Value, frozen=True, gc=False):
     """The tenant that owns keys. ``operator`` marks the one that runs the installation."""

@@ -83,8 +83,13 @@ def identity(file: Path | int) -> tuple[int, int] | None:
 def _create(path: Path) -> None:
     """Link a full-size file into place: a file that grows or shrinks under a map would kill its readers."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    draft.write_bytes(secrets.token_bytes(8) + bytes(NONCE_FILE_BYTES - 8))
-    draft.chmod(0o600)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, secrets.token_bytes(8) + bytes(NONCE_FILE_BYTES - 8))
+        # A power cut must not leave an empty file under the name: no process could start on it.
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
     with contextlib.suppress(FileExistsError):
         os.link(draft, path)
     draft.unlink()

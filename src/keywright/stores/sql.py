@@ -15,7 +15,7 @@ from keywright.digest import Digest
 from keywright.errors import Unavailable
 from keywright.record import NEVER, KeyRow
 from keywright.stores import tables
-from keywright.stores.base import EVERY_KEY, Account, Changes, Found, HourCount, LastUse, UsageRow
+from keywright.stores.base import Account, Changes, Found, HourCount, LastUse, UsageRow
 from keywright.values import replace
 
 #: Changes kept in the feed. A process that has slept longer than this many forgets everything it knew.
@@ -270,7 +270,7 @@ def changes_since(connection: Connection, since: int) -> Changes:
     # Each version has one line. Where the next one is missing, the feed was cut before we read it.
     complete = found[0].version == since + 1 and len(found) < MOST_CHANGES_AT_ONCE
     key_ids = tuple(each.key_id for each in found)
-    if not complete or EVERY_KEY in key_ids:
+    if not complete:
         return Changes(version(connection), None)
     return Changes(found[-1].version, key_ids)
 
