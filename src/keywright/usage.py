@@ -3,14 +3,16 @@
 Noting a request touches memory only. A flush, once a second, writes everything that was noted in one transaction, to
 tables that hold nothing but usage. What may be lost: a process that is killed loses what it noted since its last flush,
 so at most `FLUSH_SECONDS` of counts; a process that is stopped properly loses nothing. A flush that fails keeps what it
-could not write and tries again.
+could not write and tries again; what is written late is counted in the hour in which it was noted.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from enum import IntEnum
+from typing import TypeAlias
 
 from keywright.clock import Clock
 from keywright.errors import Unavailable
@@ -26,6 +28,10 @@ HOUR_SECONDS = 3600
 BATCH_KEYS = 1000
 _TEXT_LIMIT = 255
 _MAX_HARMLESS = 4096
+
+_log = logging.getLogger("keywright.usage")
+# Without a handler anywhere, `logging` would write warnings to the standard error of whoever embeds us.
+_log.addHandler(logging.NullHandler())
 
 
 class UsageOutcome(IntEnum):
@@ -65,11 +71,17 @@ class _Noted:
         self.counts = [0, 0, 0, 0]
 
 
+_Table: TypeAlias = dict[int, _Noted]
+
+
 class UsageRecorder:
     """Notes requests in memory and writes them behind.
 
     Args:
         redact: hides what is key-shaped in what a client says it is: some put their key there.
+
+    Attributes:
+        writable: whether the last flush could write what it had.
     """
 
     def __init__(self, store: UsageStore, clock: Clock, redact: Callable[[str], str] = str) -> None:
@@ -79,7 +91,9 @@ class UsageRecorder:
         self._harmless: set[str] = set()
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
-        self._noted: dict[int, _Noted] = {}
+        self.writable = True
+        self._tables: dict[int, _Table] = {}  # by the hour they began in, of all that is not written yet
+        self._begin_hour(clock.now())
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -92,6 +106,8 @@ class UsageRecorder:
         # The lock costs 0.1 µs and makes counts exact: without it a flush could write and forget an entry between
         # another thread's look-up of it and its addition.
         with self._lock:
+            if now >= self._hour_ends:
+                self._begin_hour(now)
             noted = self._noted.get(record.slot)
             if noted is None:
                 noted = self._noted[record.slot] = _Noted(record.account_id)
@@ -107,48 +123,77 @@ class UsageRecorder:
             noted.counts[old] -= 1
             noted.counts[new] += 1
 
+    def _begin_hour(self, now: float) -> None:
+        hour = int(now) // HOUR_SECONDS * HOUR_SECONDS
+        self._hour_ends = hour + HOUR_SECONDS
+        self._noted = self._tables.setdefault(hour, {})
+
     def flush(self) -> int:
-        """Write what was noted; returns for how many keys.
+        """Write what was noted; returns for how many keys, each hour for itself.
 
         Raises:
             Unavailable: it could not be written. Nothing is lost; the next flush tries again.
         """
         with self._flushing:
             with self._lock:
-                noted, self._noted = self._noted, {}
-            hour = int(self._clock.now()) // HOUR_SECONDS * HOUR_SECONDS
-            slots = list(noted)
-            for start in range(0, len(slots), BATCH_KEYS):
-                batch = slots[start : start + BATCH_KEYS]
-                try:
-                    self._store.add([self._row(slot, noted[slot]) for slot in batch], hour)
-                except Unavailable:
-                    self._take_back({slot: noted[slot] for slot in slots[start:]})
-                    raise
-            return len(slots)
+                tables, self._tables = self._tables, {}
+                self._begin_hour(self._clock.now())
+            try:
+                written = sum(self._write(hour, tables[hour]) for hour in sorted(tables))
+            except BaseException:
+                self.writable = False
+                self._take_back(tables)
+                raise
+            self.writable = True
+            return written
 
-    def _take_back(self, unwritten: dict[int, _Noted]) -> None:
+    def _write(self, hour: int, table: _Table) -> int:
+        """Write a table and empty it: what is left in it was not written."""
+        slots = list(table)
+        for start in range(0, len(slots), BATCH_KEYS):
+            batch = slots[start : start + BATCH_KEYS]
+            try:
+                self._add(hour, table, batch)
+            except Unavailable:
+                raise
+            except Exception:  # noqa: BLE001 - one of them can never be stored; the others must not wait for it
+                for slot in batch:
+                    self._add_or_drop(hour, table, slot)
+        return len(slots)
+
+    def _add(self, hour: int, table: _Table, slots: list[int]) -> None:
+        self._store.add([self._row(slot, table[slot]) for slot in slots], hour)
+        for slot in slots:
+            del table[slot]
+
+    def _add_or_drop(self, hour: int, table: _Table, slot: int) -> None:
+        try:
+            self._add(hour, table, [slot])
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 - see `_write`
+            del table[slot]
+            _log.exception("The usage of one key in one hour cannot be stored and is lost.")
+
+    def _take_back(self, unwritten: dict[int, _Table]) -> None:
         with self._lock:
-            for slot, old in unwritten.items():
-                new = self._noted.get(slot)
-                if new is None:
-                    self._noted[slot] = old
-                    continue
-                new.counts = [sum(pair) for pair in zip(new.counts, old.counts, strict=True)]
-                if old.used_at > new.used_at:
-                    new.used_at, new.request = old.used_at, old.request
+            for hour, table in unwritten.items():
+                kept = self._tables.setdefault(hour, {})
+                for slot, old in table.items():
+                    _join(kept.setdefault(slot, old), old)
 
     def _row(self, slot: int, noted: _Noted) -> UsageRow:
         last_use = None
         if noted.used_at:
-            last_use = LastUse(noted.used_at, noted.request.address[:64], self._shown(noted.request.user_agent))
+            address = _storable(noted.request.address)[:64]
+            last_use = LastUse(noted.used_at, address, self._shown(noted.request.user_agent))
         return UsageRow(slot, noted.account_id, last_use, _named(noted.counts))
 
     def _shown(self, user_agent: str) -> str:
         # Looking for keys takes longer than all the rest of a flush, and clients are few: what held none is remembered.
         if user_agent in self._harmless:
             return user_agent[:_TEXT_LIMIT]
-        shown = self._redact(user_agent)
+        shown = self._redact(_storable(user_agent))
         if shown == user_agent and len(self._harmless) < _MAX_HARMLESS and len(user_agent) <= _TEXT_LIMIT:
             self._harmless.add(user_agent)
         return shown[:_TEXT_LIMIT]
@@ -161,10 +206,15 @@ class UsageRecorder:
 
     def _run(self) -> None:
         while not self._stop.wait(FLUSH_SECONDS):
+            wrote = self.writable
             try:
                 self.flush()
-            except Unavailable:
-                continue  # kept, and tried again at the next turn; `flush` itself tells those who ask
+            except Exception as error:  # noqa: BLE001 - without this thread nothing would ever be written again
+                if wrote:
+                    _log.warning("Usage cannot be written now. It is kept and tried again: %s", error)
+            else:
+                if not wrote:
+                    _log.warning("Usage is written again.")
 
     def after_fork(self) -> None:
         """In a forked child: what the parent noted, the parent writes."""
@@ -183,6 +233,19 @@ class UsageRecorder:
         if self._thread is not None:
             self._thread.join()
         self.flush()
+
+
+def _join(noted: _Noted, old: _Noted) -> None:
+    if noted is old:
+        return
+    noted.counts = [sum(pair) for pair in zip(noted.counts, old.counts, strict=True)]
+    if old.used_at > noted.used_at:
+        noted.used_at, noted.request = old.used_at, old.request
+
+
+def _storable(text: str) -> str:
+    """``text`` without what databases cannot store: half a surrogate pair, NUL."""
+    return text if text.isascii() and "\0" not in text else text.encode(errors="replace").decode().replace("\0", "?")
 
 
 def _named(counts: list[int]) -> tuple[tuple[str, int], ...]:
