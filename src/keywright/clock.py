@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_NOT_A_TIME = "not an RFC 3339 time such as 2027-01-31T09:00:00Z"
 
 
 class Clock(Protocol):
@@ -74,8 +75,11 @@ def parse_timestamp(text: str) -> float:
         ValueError: not such a time, or outside the years 1970 to 9999.
     """
     if not _RFC3339.fullmatch(text):
-        raise ValueError("not an RFC 3339 time such as 2027-01-31T09:00:00Z")
-    at = datetime.fromisoformat(text).timestamp()
+        raise ValueError(_NOT_A_TIME)
+    try:
+        at = datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):  # the 31st of February, or a zone of 99 hours
+        raise ValueError(_NOT_A_TIME) from None
     if not 0 <= at < 253_402_300_800:
         raise ValueError("outside the years 1970 to 9999")
     return at

@@ -65,10 +65,18 @@ def _path(value: Any) -> Path:
     return Path(_text(value)).expanduser().absolute()
 
 
+def _texts(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(","))
+    if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
+        raise ValueError("must be text, or a list of texts")
+    return tuple(value)
+
+
 def _limits(value: Any) -> tuple[str, ...]:
     if value == "none":
         return ()
-    texts = tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else tuple(value)
+    texts = _texts(value)
     parse_limits(texts)
     return texts
 
@@ -80,25 +88,39 @@ def _level(value: Any) -> str:
 
 
 def _networks(value: Any) -> tuple[Network, ...]:
-    texts = filter(None, (part.strip() for part in value.split(","))) if isinstance(value, str) else value
-    return tuple(parse_network(text) for text in texts)
+    return tuple(_network(text) for text in _texts(value) if text)
+
+
+def _network(text: str) -> Network:
+    try:
+        return parse_network(text)
+    except ValueError:
+        raise ValueError(f"{text[:80]!r} is not a network such as 10.0.0.0/8") from None
 
 
 def _structured(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        raise ValueError("is not JSON") from None
 
 
 def _formats(value: Any) -> tuple[KeyFormat, ...]:
-    own = tuple(_format(each) for each in _structured(value))
+    tables = _structured(value)
+    if not isinstance(tables, list | tuple) or not all(isinstance(each, dict) for each in tables):
+        raise ValueError("must be a list of tables")
+    own = tuple(_format(each) for each in tables)
     names = {each.name for each in own}
     return (*(each for each in BUILT_IN_FORMATS if each.name not in names), *own)
 
 
-def _format(value: Any) -> KeyFormat:
+def _format(value: dict[str, Any]) -> KeyFormat:
     try:
         made = KeyFormat(**value)
-    except TypeError as error:
-        raise ValueError(f"a key format is a table with name and prefix; {error}") from error
+    except TypeError:
+        raise ValueError(
+            f"a key format has name and prefix and no member that is not known; this one has: {', '.join(value)}"
+        ) from None
     if not isinstance(made.environments, dict):
         raise ValueError("environments of a key format is a table such as {live = 'sk_live_'}")
     texts = (made.name, made.prefix, *made.environments.values())

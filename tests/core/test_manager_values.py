@@ -43,7 +43,7 @@ BAD = [(member, value) for member, wrong in WRONG.items() for value in wrong]
 
 @pytest.mark.parametrize("blank", ["\u2800", "\u3164", "\u115f\u1160", "\uffa0 \u2800\u200b"], ids=ascii)
 def test_s19_what_looks_blank_is_no_name(installation: Installation, blank: str) -> None:
-    """S19: a name of which nothing can be seen is refused, by whichever character it hides; beside letters it may stand."""
+    """S19: a name of which nothing can be seen is refused; beside letters such characters may stand."""
     with pytest.raises(InvalidValue, match="must not be blank"):
         installation.create(blank)
     assert installation.create(f"a{blank}b").row.name == f"a{blank}b"
