@@ -41,4 +41,5 @@ def _record(slot: int) -> Record:
         limits=(),
         networks=(),
         guarded=False,
+        plain=True,
     )

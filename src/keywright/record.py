@@ -87,6 +87,7 @@ class Record(Value, frozen=True, gc=False):
 
     Attributes:
         guarded: whether any rule besides expiry can refuse it; lets the hot path skip them all at once.
+        plain: whether nothing but its expiry, and what a request asks for, can refuse it: not even a limit.
     """
 
     key_id: str
@@ -100,6 +101,7 @@ class Record(Value, frozen=True, gc=False):
     limits: tuple[Limit, ...]
     networks: tuple[Network, ...]
     guarded: bool
+    plain: bool
 
 
 class Request(Value, frozen=True, gc=False):
@@ -147,6 +149,8 @@ class LimitPolicy:
 def record_of(row: KeyRow, policy: LimitPolicy) -> Record:
     """The part of a row that a verification needs. Equal scopes, limits and networks are shared between records."""
     networks = _networks(row.networks)
+    limits = policy.limits(row.format, row.limits)
+    guarded = row.disabled or bool(networks)
     return Record(
         key_id=row.id,
         # Shared by many keys, and each costs 64 bytes: one copy for all of them.
@@ -157,9 +161,10 @@ def record_of(row: KeyRow, policy: LimitPolicy) -> Record:
         scopes=_scopes(row.scopes),
         expires_at=row.expires_at,
         disabled=row.disabled,
-        limits=policy.limits(row.format, row.limits),
+        limits=limits,
         networks=networks,
-        guarded=row.disabled or bool(networks),
+        guarded=guarded,
+        plain=not guarded and not limits,
     )
 
 

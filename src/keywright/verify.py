@@ -68,6 +68,9 @@ class Verifier:
         self._store = store
         self._cache = cache
         self._limiter = limiter
+        # Bound once: binding a method anew costs as much as looking a key up.
+        self._take = limiter.take
+        self._try_take = limiter.try_take
         self._usage = usage
         self._now = clock.now
         self._flood = FloodGate(clock)
@@ -90,13 +93,13 @@ class Verifier:
         Raises:
             Unavailable: the store or the counters cannot answer. Never a verdict on the key.
         """
-        outcome = self._remembered(presented, request, now, self._limiter.take)
+        outcome = self._remembered(presented, request, now, self._take)
         return outcome if outcome is not None else self._cold(presented, request, now)
 
     def warm(self, presented: str, request: Request = ANY_REQUEST, now: float | None = None) -> Outcome | None:
         """The same answer where it can be given at once; None where it needs the store, or where another process holds
         the key's counters. Never waits, so that an event loop may call it."""
-        return self._remembered(presented, request, now, self._limiter.try_take)
+        return self._remembered(presented, request, now, self._try_take)
 
     def _remembered(self, presented: str, request: Request, now: float | None, take: _Take) -> Outcome | None:
         if len(presented) > MAX_KEY_CHARACTERS:
@@ -114,7 +117,14 @@ class Verifier:
         known = cache.entries.get(fingerprint.digest())
         if known is None:
             return self._garbage(presented, fingerprint.digest())
-        return self._judge(known, request, self._now() if now is None else now, take)
+        if now is None:
+            now = self._now()
+        record = known.record
+        if record.plain and now < record.expires_at and not request.scopes and not request.environment:
+            # The same as `_judge` would come to, for a key that nothing but its life binds.
+            self._usage.note(record, request, _ACCEPTED, now)
+            return known
+        return self._judge(known, request, now, take)
 
     def _judge(self, known: Accepted, request: Request, now: float, take: _Take) -> Outcome | None:
         record = known.record
@@ -161,14 +171,14 @@ class Verifier:
         # Of several requests with the same new key, one reads. The others wait for it here and then look again, which
         # is not the same as taking its answer: that answer may be older than they are.
         with self._misses[digest[0] % _STRIPES]:
-            outcome = self._remembered(presented, request, now, self._limiter.take)
+            outcome = self._remembered(presented, request, now, self._take)
             if outcome is not None:
                 return outcome
             self._cache.catch_up()
             known = self._look_up(presented, digest, request.address)
         if known is None:
             return _UNKNOWN
-        judged = self._judge(known, request, self._now() if now is None else now, self._limiter.take)
+        judged = self._judge(known, request, self._now() if now is None else now, self._take)
         if judged is None:
             raise AssertionError("a limiter that waits has neither answered nor raised")
         return judged
