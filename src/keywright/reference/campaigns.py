@@ -3,12 +3,13 @@ is acknowledged; handing it to a channel comes later."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import unicodedata
 from typing import Annotated, Any
 
 import phonenumbers
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Header, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import Connection, Row, insert, select, update
 
@@ -21,6 +22,7 @@ from keywright.reference.storage import Resources, campaigns, new_id, triggers
 
 SAMPLE_NAME = "Order confirmation"
 MAX_ATTRIBUTES = 50
+MAX_IDEMPOTENCY_CHARACTERS = 255
 _NO_CAMPAIGN = "There is no such campaign."
 #: The bidirectional classes of characters that turn the text after them around.
 _TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
@@ -159,25 +161,59 @@ def _add_triggering(routes: APIRouter, resources: Resources) -> None:
         caller: Annotated[Caller, require_scope("campaigns:trigger")],
         campaign_id: str,
         given: Annotated[Any, Depends(read_body)],
+        idempotency_key: Annotated[
+            str | None,
+            Header(
+                alias="Idempotency-Key",
+                min_length=1,
+                max_length=MAX_IDEMPOTENCY_CHARACTERS,
+                description="Makes a retry safe: the same key and body for the same campaign send one message, and are "
+                "answered with the trigger that was stored first; another body is a 409.",
+            ),
+        ] = None,
     ) -> Response:
         """Send one message: an object with `phone` and any attributes, or a list with one such object."""
         attributes = _one_object(given)
-        phone = _phone(attributes)
         row = {
             "id": new_id("trg"),
             "campaign_id": campaign_id,
             "account_id": caller.record.account_id,
-            "phone": phone,
+            "phone": _phone(attributes),
             "attributes": json.dumps(attributes),
             "status": "queued",
             "created_at": resources.now(),
+            "idempotency_digest": _digest_of(idempotency_key),
         }
         with resources.transaction() as connection:
-            if not _existing(connection, caller.record.account_id, campaign_id).deployed:
-                raise fault("CONFLICT", "This campaign is not deployed.")
-            connection.execute(insert(triggers), row)
-        shown = {name: row[name] for name in ("id", "campaign_id", "status")}
-        return Response(to_json({**shown, "created_at": timestamp(row["created_at"])}), 202, media_type=JSON)
+            stored = _stored(connection, row)
+        shown = {name: stored[name] for name in ("id", "campaign_id", "status")}
+        return Response(to_json({**shown, "created_at": timestamp(stored["created_at"])}), 202, media_type=JSON)
+
+
+def _stored(connection: Connection, row: dict[str, Any]) -> dict[str, Any]:
+    """The trigger as it is stored now: ``row``, or the one that an earlier try of the same request stored."""
+    campaign = _existing(connection, row["account_id"], row["campaign_id"])
+    if row["idempotency_digest"] is not None:
+        same = [triggers.c[name] == row[name] for name in ("account_id", "campaign_id", "idempotency_digest")]
+        first = connection.execute(select(triggers).where(*same)).first()
+        if first is not None:
+            if _canonical(first.attributes) != _canonical(row["attributes"]):
+                message = "This Idempotency-Key was used with another body. Use a new one for another message."
+                raise fault("CONFLICT", message, details=[{"existing": first.id}])
+            return first._asdict()
+    if not campaign.deployed:
+        raise fault("CONFLICT", "This campaign is not deployed.")
+    connection.execute(insert(triggers), row)
+    return row
+
+
+def _canonical(attributes: str) -> str:
+    return json.dumps(json.loads(attributes), sort_keys=True)
+
+
+def _digest_of(idempotency_key: str | None) -> str | None:
+    """What is stored of it: it may be any text, and some callers make theirs of their API key."""
+    return None if idempotency_key is None else hashlib.sha256(idempotency_key.encode()).hexdigest()
 
 
 def _one_object(given: Any) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import string
+import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,7 +88,10 @@ triggers = Table(
     Column("attributes", Text, nullable=False),  # JSON object
     Column("status", String(16), nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("idempotency_digest", String(64)),  # SHA-256 of what the caller gave; null where nothing was
     Index("triggers_of_campaign", "campaign_id", "number"),
+    # A retry is found, and two that race are one, by the database itself. Rows without a digest do not collide.
+    Index("one_trigger_per_retry", "account_id", "campaign_id", "idempotency_digest", unique=True),
 )
 
 
@@ -102,33 +108,97 @@ class Resources:
         url = URL.create("sqlite+pysqlite", database=str(data_dir / RESOURCES_FILE))
         self._engine = create_engine(url, module=dbapi2, connect_args={"timeout": _BUSY_SECONDS})
         event.listen(self._engine, "connect", _prepare)
+        self._begin()
         with self.transaction() as connection:
             metadata.create_all(connection)
+        _forked_with.add(self)
+
+    def _begin(self) -> None:
+        self._gate = threading.Condition()
+        self._running = 0
+        self._forking = False
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """All or nothing, and alone: what is read cannot change before it ends."""
-        with self._faults(), self._engine.begin() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with self._beginning("BEGIN IMMEDIATE") as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """For one statement."""
-        with self._faults(), self._engine.connect() as connection:
+        """Everything that is read is of one moment."""
+        with self._beginning("BEGIN") as connection:
             yield connection
 
     @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def _beginning(self, statement: str) -> Iterator[Connection]:
+        with self._in_use():
+            try:
+                with self._engine.begin() as connection:
+                    connection.exec_driver_sql(statement)
+                    yield connection
+            except (DBAPIError, PoolTimeout) as error:
+                cause = getattr(error, "orig", None) or error
+                raise Unavailable(f"The resource store cannot answer: {cause}.") from error
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        with self._gate:
+            if not self._gate.wait_for(lambda: not self._forking, _BUSY_SECONDS):
+                raise Unavailable("The resource store is closed while the process forks.")
+            self._running += 1
         try:
             yield
-        except (DBAPIError, PoolTimeout) as error:
-            cause = getattr(error, "orig", None) or error
-            raise Unavailable(f"The resource store cannot answer: {cause}.") from error
+        finally:
+            with self._gate:
+                self._running -= 1
+                self._gate.notify_all()
+
+    def before_fork(self) -> None:
+        """Let what is running end, and close every connection: a child's SQLite would believe in locks that only its
+        parent holds. Called by the interpreter, as are the next two."""
+        with self._gate:
+            self._forking = True
+            # A thread that forks inside its own transaction would wait for itself.
+            self._gate.wait_for(lambda: not self._running, _BUSY_SECONDS)
+        self._engine.dispose()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on; connections are opened again as they are needed."""
+        with self._gate:
+            self._forking = False
+            self._gate.notify_all()
+
+    def after_fork(self) -> None:
+        """Begin anew in the child. A connection that could not be closed before is left to the parent."""
+        self._begin()
+        self._engine.dispose(close=False)
 
     def close(self) -> None:
         """Close every connection."""
+        _forked_with.discard(self)
         self._engine.dispose()
+
+
+_forked_with: weakref.WeakSet[Resources] = weakref.WeakSet()
+
+
+def _before_fork() -> None:
+    for opened in list(_forked_with):
+        opened.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for opened in list(_forked_with):
+        opened.after_fork_in_parent()
+
+
+def _after_fork() -> None:
+    for opened in list(_forked_with):
+        opened.after_fork()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
 
 
 def _prepare(connection: Any, _: object) -> None:
