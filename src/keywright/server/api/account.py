@@ -17,6 +17,11 @@ from keywright.server.api import shapes
 from keywright.server.api.keys import actor_of, json_answer
 
 DEFAULT_REPORT_SECONDS = 86_400
+_FROM = "Default: a day before `to`. Moved back to the beginning of its hour or day."
+_TO = "Default: now. Moved on to the end of its hour or day, and then at most 366 days after `from`."
+_SPANS = {"hour": 3_600, "day": 86_400}
+#: The last second that can be written as a time.
+_LAST = 253_402_300_799
 
 
 def router(keywright: Keywright) -> APIRouter:
@@ -43,14 +48,15 @@ def router(keywright: Keywright) -> APIRouter:
     def get_usage(
         request: Request,
         caller: Annotated[Caller, require_scope("usage:read")],
-        from_: Annotated[str | None, Query(alias="from", description="Default: a day before `to`.")] = None,
-        to: Annotated[str | None, Query(description="Default: now. At most 366 days after `from`.")] = None,
+        from_: Annotated[str | None, Query(alias="from", description=_FROM)] = None,
+        to: Annotated[str | None, Query(description=_TO)] = None,
         interval: Annotated[Literal["hour", "day"], Query(description="Days are those of UTC.")] = "hour",
         key_id: Annotated[str | None, Query(max_length=64, description="Only this key.")] = None,
     ) -> Response:
-        """How many requests ended how, hour by hour or day by day."""
-        end = _time(to, "to", keywright.clock.now())
-        start = _time(from_, "from", end - DEFAULT_REPORT_SECONDS)
+        """How many requests ended how, in whole hours or days; `from` and `to` of the answer are where they begin and
+        end."""
+        until = _time(to, "to", keywright.clock.now())
+        start, end = _whole(_time(from_, "from", until - DEFAULT_REPORT_SECONDS), until, _SPANS[interval])
         rows = keywright.manager.report(
             actor_of(request, caller), caller.record.account_id, start, end, key_id=key_id, daily=interval == "day"
         )
@@ -59,6 +65,14 @@ def router(keywright: Keywright) -> APIRouter:
         return json_answer(report)
 
     return routes
+
+
+def _whole(start: float, end: float, span: int) -> tuple[float, float]:
+    """The whole hours or days around what was asked for: of a part, nobody knows the counts. What is empty or the wrong
+    way round stays so."""
+    if start >= end:
+        return start, end
+    return start // span * span, min(-(-end // span) * span, _LAST)
 
 
 def _time(text: str | None, member: str, default: float) -> float:
