@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 
 import keywright
@@ -15,7 +15,6 @@ from keywright.adapters import openapi
 from keywright.adapters.asgi import App, KeyAuth
 from keywright.adapters.fastapi import install_errors
 from keywright.build import Keywright
-from keywright.errors import Unavailable
 from keywright.reference import campaigns, storage, subscriptions
 from keywright.server import log
 from keywright.server.api import account, keys
@@ -23,6 +22,7 @@ from keywright.server.api.keys import json_answer
 from keywright.server.edge import Edge
 from keywright.server.help import help_page
 from keywright.server.process import allow_connections, forbid_core_dumps
+from keywright.server.ready import Readiness
 
 #: Below these every request needs a key, whether or not there is anything at its path.
 PROTECTED = ("/v1", "/api")
@@ -87,14 +87,12 @@ def _add_open_routes(app: FastAPI, opened: Keywright) -> None:
         """This process answers."""
         return json_answer({"status": "ok"})
 
+    readiness = Readiness(opened)
+
     @app.get("/readyz", include_in_schema=False)
-    def readyz(request: Request) -> Response:
+    async def readyz() -> Response:
         """This process can verify keys and change them: the store answers."""
-        try:
-            version = opened.store.version()
-        except Unavailable:
-            return json_answer({"status": "unavailable", "store": "unavailable"}, 503)
-        return json_answer({"status": "ok", "store": "ok", "feed_version": version})
+        return await readiness.answer()
 
     @app.get("/help", include_in_schema=False)
     def troubleshooting() -> Response:
