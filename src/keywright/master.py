@@ -16,11 +16,15 @@ import re
 import secrets
 from pathlib import Path
 
+from keywright.clock import SystemClock
 from keywright.errors import Misconfigured
 from keywright.values import Value
 
 SECRET_BYTES = 32
+#: A draft that is older was left behind by a process that was killed; none takes this long to put its own in place.
+STALE_DRAFT_SECONDS = 60.0
 _LINE = re.compile(r"([1-9][0-9]{0,2}):([0-9a-fA-F]{64})", re.ASCII)
+_DRAFT_END = re.compile(r"\.[0-9a-f]{8}")
 
 
 def hkdf(secret: bytes, purpose: str, length: int = 32) -> bytes:
@@ -95,6 +99,7 @@ def create_master_secret(path: Path) -> MasterSecret:
     Raises:
         Misconfigured: the file cannot be made, or the one that is there cannot be used.
     """
+    remove_stale_drafts(path, SystemClock.now())
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         _write_draft(draft)
@@ -106,6 +111,15 @@ def create_master_secret(path: Path) -> MasterSecret:
     finally:
         draft.unlink(missing_ok=True)
     return read_master_secret(path)
+
+
+def remove_stale_drafts(path: Path, now: float) -> None:
+    """Remove what killed processes left beside the secret file: it may be a second copy of the secret, that no backup
+    plan and no rotation knows of."""
+    for draft in path.parent.glob(f".{path.name}.*"):
+        with contextlib.suppress(OSError):
+            if _DRAFT_END.fullmatch(draft.suffix) and now - draft.stat().st_mtime > STALE_DRAFT_SECONDS:
+                draft.unlink()
 
 
 def _write_draft(draft: Path) -> None:

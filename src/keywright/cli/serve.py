@@ -23,7 +23,10 @@ DRAIN_SECONDS = 30
 def command(**flags: str | None) -> None:
     """Serve the API until interrupted."""
     from keywright import settings as settings_module
+    from keywright.server.process import forbid_core_dumps
 
+    # Also this process, which only starts the others where there are several: it has had the secret in its memory.
+    forbid_core_dumps()
     settings = settings_module.load(flags)
     _require_usable_tls(settings)
     _require_free_port(settings)
@@ -70,10 +73,13 @@ def _require_free_port(settings: Any) -> None:
 
 def _first_start(settings: Any) -> None:
     """What the first start makes: the data directory, the operator's account, one sample campaign."""
-    from keywright.build import Keywright
+    from keywright.build import MASTER_SECRET_FILE, Keywright
+    from keywright.clock import SystemClock
+    from keywright.master import remove_stale_drafts
     from keywright.reference import campaigns, storage
     from keywright.server import log
 
+    remove_stale_drafts(settings.data_dir / MASTER_SECRET_FILE, SystemClock.now())
     with Keywright(settings) as keywright:
         log.configure(settings.log_level, keywright.formats)
         operator = keywright.manager.operator_account()
