@@ -23,7 +23,7 @@ from support.installation import ME
 from support.mutants import assert_caught
 from support.servers import Server
 
-HERE = "tests/faces/test_review_resources.py"
+HERE = "tests/faces/test_resources.py"
 JANE = {"phone": "+14155552671", "name": "Jane", "order_number": 7}
 USAGE = "/v1/account/usage"
 

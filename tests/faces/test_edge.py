@@ -27,7 +27,7 @@ from support.mutants import assert_caught
 from support.servers import Server, running
 from support.waiting import eventually
 
-HERE = "tests/faces/test_review_edge.py"
+HERE = "tests/faces/test_edge.py"
 KEYS = "/v1/account/api-keys"
 PROXY = ("10.0.0.1", 4711)
 TRUSTED = (parse_network("10.0.0.0/8"),)
