@@ -22,6 +22,13 @@ from support.servers import COMMAND, Server, clean_environment
 _PATIENCE_SECONDS = 20
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
+#: Whatever runs the tests may ignore interrupts, and its children would with it; somebody at a terminal does not.
+_HEARS_INTERRUPTS = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
 
 class Terminal:
     """A command with a terminal around it."""
@@ -29,7 +36,7 @@ class Terminal:
     def __init__(self, server: Server, *arguments: str) -> None:
         self._main, side = pty.openpty()
         self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            [sys.executable, "-c", _HEARS_INTERRUPTS, *COMMAND, *arguments],
             stdin=side,
             stdout=side,
             stderr=side,

@@ -219,8 +219,8 @@ MUTANTS = (
     ),
     (
         "usage.py",
-        "        shown = self._redact(user_agent)\n",
-        "        shown = user_agent\n",
+        "        shown = self._redact(_storable(user_agent))\n",
+        "        shown = _storable(user_agent)\n",
         "test_s78_a_key_in_a_user_agent_is_not_stored[{key}]",
     ),
 )
