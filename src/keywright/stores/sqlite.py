@@ -47,7 +47,29 @@ def _check_version() -> None:
         )
 
 
-class SqliteStore:
+class _OnFile:
+    """What both stores do with their file around a fork and at the end."""
+
+    _file: SqliteFile
+
+    def before_fork(self) -> None:
+        """See `Store.before_fork`."""
+        self._file.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        """See `Store.after_fork_in_parent`."""
+        self._file.after_fork_in_parent()
+
+    def after_fork(self) -> None:
+        """See `Store.after_fork`. The nonce file stays mapped: parent and child may read and write the same one."""
+        self._file.after_fork()
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._file.close()
+
+
+class SqliteStore(_OnFile):
     """A `Store` in the file ``keywright.db`` of a data directory.
 
     Raises:
@@ -135,21 +157,9 @@ class SqliteStore:
         with self._file.reading() as connection:
             return str(connection.execute(text("PRAGMA quick_check(1)")).scalar_one())
 
-    def before_fork(self) -> None:
-        """See `Store.before_fork`."""
-        self._file.before_fork()
-
-    def after_fork_in_parent(self) -> None:
-        """See `Store.after_fork_in_parent`."""
-        self._file.after_fork_in_parent()
-
-    def after_fork(self) -> None:
-        """See `Store.after_fork`. The nonce file stays mapped: parent and child may read and write the same one."""
-        self._file.after_fork()
-
     def close(self) -> None:
         """See `Store.close`. What asks for the `freshness` from now on gets `Unavailable`."""
-        self._file.close()
+        super().close()
         self.freshness = _closed
         self._nonce.close()
 
@@ -158,7 +168,7 @@ def _closed() -> NoReturn:
     raise Unavailable("The key store is closed.")
 
 
-class SqliteUsageStore:
+class SqliteUsageStore(_OnFile):
     """A `UsageStore` in the file ``usage.db`` of a data directory. Raises as `SqliteStore` does."""
 
     def __init__(self, data_dir: Path) -> None:
@@ -180,19 +190,3 @@ class SqliteUsageStore:
         """See `UsageStore.hourly`."""
         with self._file.reading() as connection:
             return sql.hourly(connection, account_id, start, end, slot)
-
-    def before_fork(self) -> None:
-        """See `Store.before_fork`."""
-        self._file.before_fork()
-
-    def after_fork_in_parent(self) -> None:
-        """See `Store.after_fork_in_parent`."""
-        self._file.after_fork_in_parent()
-
-    def after_fork(self) -> None:
-        """See `Store.after_fork`."""
-        self._file.after_fork()
-
-    def close(self) -> None:
-        """See `Store.close`."""
-        self._file.close()
