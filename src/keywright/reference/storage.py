@@ -203,5 +203,17 @@ os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, 
 
 def _prepare(connection: Any, _: object) -> None:
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode=WAL")
+    _enter_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
+
+
+def _enter_wal(connection: Any) -> None:
+    # SQLite does not wait here, whatever the timeout: of processes that start together, all but one are turned away.
+    deadline = SystemClock.elapsed() + _BUSY_SECONDS
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except dbapi2.OperationalError:
+            if SystemClock.elapsed() >= deadline:
+                raise
+            SystemClock.pause(0.01)

@@ -15,6 +15,7 @@ from pysqlite3 import dbapi2
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
+from keywright.clock import SystemClock
 from keywright.errors import Unavailable
 from keywright.stores import sql
 from keywright.stores.nonce import identity
@@ -24,6 +25,7 @@ BUSY_TIMEOUT_SECONDS = 3.0
 #: Of database pages, for each connection; the operating system caches the file as well.
 CACHE_KIBIBYTES = 8192
 _READERS = 8
+_WAL_POLL_SECONDS = 0.01
 
 
 def _engine(path: Path, *, writes: bool) -> Engine:
@@ -44,7 +46,7 @@ def _engine(path: Path, *, writes: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves; the driver would say it late, and DEFERRED
-        connection.execute("PRAGMA journal_mode=WAL")
+        _enter_wal(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIBIBYTES}")
@@ -55,6 +57,21 @@ def _engine(path: Path, *, writes: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _enter_wal(connection: Any) -> None:
+    # Of processes that make a database at the same moment, SQLite turns all but one away here, and at once, whatever
+    # the timeout says.
+    deadline = SystemClock.elapsed() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except dbapi2.OperationalError:
+            if SystemClock.elapsed() >= deadline:
+                raise
+            SystemClock.pause(_WAL_POLL_SECONDS)
+        else:
+            return
 
 
 def _create_private(path: Path) -> None:
