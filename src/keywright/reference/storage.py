@@ -116,7 +116,8 @@ class Resources:
     def _begin(self) -> None:
         self._gate = threading.Condition()
         self._running = 0
-        self._forking = False
+        # How many forks are under way: two threads may fork at once, and the first to end must not let anybody in.
+        self._forks = 0
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -144,7 +145,7 @@ class Resources:
     @contextmanager
     def _in_use(self) -> Iterator[None]:
         with self._gate:
-            if not self._gate.wait_for(lambda: not self._forking, _BUSY_SECONDS):
+            if not self._gate.wait_for(lambda: not self._forks, _BUSY_SECONDS):
                 raise Unavailable("The resource store is closed while the process forks.")
             self._running += 1
         try:
@@ -158,7 +159,7 @@ class Resources:
         """Let what is running end, and close every connection: a child's SQLite would believe in locks that only its
         parent holds. Called by the interpreter, as are the next two."""
         with self._gate:
-            self._forking = True
+            self._forks += 1
             # A thread that forks inside its own transaction would wait for itself.
             self._gate.wait_for(lambda: not self._running, _BUSY_SECONDS)
         self._engine.dispose()
@@ -166,7 +167,7 @@ class Resources:
     def after_fork_in_parent(self) -> None:
         """Go on; connections are opened again as they are needed."""
         with self._gate:
-            self._forking = False
+            self._forks -= 1
             self._gate.notify_all()
 
     def after_fork(self) -> None:
