@@ -112,6 +112,8 @@ class Request(Value, frozen=True, gc=False):
         address: the client's address, as text; empty where it is not known. A key that is bound to networks is
             refused then.
         environment: the environment that the key must be of; empty for any.
+        account_id: the account that the key must belong to; empty for any. To whoever asks for one account, the keys of
+            the others do not exist: they are refused as unknown, charged nothing, and not marked as used.
         cost: what the request takes from the key's limits; at least 1.
         user_agent: what the client says it is; shown to people, believed by nobody.
     """
@@ -121,6 +123,7 @@ class Request(Value, frozen=True, gc=False):
     environment: str = ""
     cost: int = 1
     user_agent: str = ""
+    account_id: str = ""
 
     def __post_init__(self) -> None:
         # Nothing would pass a limit that is used up, and less than nothing would give back what was spent.

@@ -34,6 +34,7 @@ from keywright.record import (
 )
 from keywright.stores.base import Store
 from keywright.usage import OUTCOME_OF, UsageOutcome, UsageRecorder
+from keywright.values import replace
 
 # Members of an enumeration are slow to look up and to index by, and this one is on the hot path.
 _ACCEPTED = int(UsageOutcome.ACCEPTED)
@@ -94,12 +95,27 @@ class Verifier:
             Unavailable: the store or the counters cannot answer. Never a verdict on the key.
         """
         outcome = self._remembered(presented, request, now, self._take)
-        return outcome if outcome is not None else self._cold(presented, request, now)
+        return outcome if outcome is not None else self._cold(presented, request, now, self._take)
 
     def warm(self, presented: str, request: Request = ANY_REQUEST, now: float | None = None) -> Outcome | None:
         """The same answer where it can be given at once; None where it needs the store, or where another process holds
         the key's counters. Never waits, so that an event loop may call it."""
         return self._remembered(presented, request, now, self._try_take)
+
+    def identify(self, presented: str, request: Request = ANY_REQUEST, now: float | None = None) -> Outcome:
+        """The same as `verify` for a request that is charged to somebody else: it takes nothing from the key's limits,
+        and is not refused where they are used up. The decision tells where they stand.
+
+        Raises:
+            Unavailable: see `verify`.
+        """
+        outcome = self._remembered(presented, request, now, self._look)
+        return outcome if outcome is not None else self._cold(presented, request, now, self._look)
+
+    def warm_identity(self, presented: str, request: Request = ANY_REQUEST, now: float | None = None) -> Outcome | None:
+        """The same answer where it can be given at once; None where it needs the store, or for a key with limits, whose
+        standing cannot be read without waiting for whoever is changing it."""
+        return self._remembered(presented, request, now, _never)
 
     def _remembered(self, presented: str, request: Request, now: float | None, take: _Take) -> Outcome | None:
         if len(presented) > MAX_KEY_CHARACTERS:
@@ -120,7 +136,8 @@ class Verifier:
         if now is None:
             now = self._now()
         record = known.record
-        if record.plain and now < record.expires_at and not request.scopes and not request.environment:
+        # Most ask for nothing but a good key, and need not be asked what else they want.
+        if record.plain and now < record.expires_at and (request is ANY_REQUEST or _asks_nothing(request)):
             # The same as `_judge` would come to, for a key that nothing but its life binds.
             self._usage.note(record, request, _ACCEPTED, now)
             return known
@@ -128,6 +145,8 @@ class Verifier:
 
     def _judge(self, known: Accepted, request: Request, now: float, take: _Take) -> Outcome | None:
         record = known.record
+        if request.account_id and request.account_id != record.account_id:
+            return _UNKNOWN
         if record.guarded or record.expires_at <= now or request.environment:
             reason = life_refusal(record, now) or place_refusal(record, request)
             if reason is not None:
@@ -163,7 +182,10 @@ class Verifier:
             return _UNKNOWN
         return None if self._formats.parse(presented) else _MALFORMED
 
-    def _cold(self, presented: str, request: Request, now: float | None) -> Outcome:
+    def _look(self, slot: int, limits: tuple[Limit, ...], _cost: int, now: float) -> Decision:
+        return replace(self._limiter.peek(slot, limits, now), admitted=True)
+
+    def _cold(self, presented: str, request: Request, now: float | None, take: _Take) -> Outcome:
         self._cache.catch_up()
         fingerprint = self._new_fingerprint()
         fingerprint.update(presented.encode())
@@ -171,14 +193,14 @@ class Verifier:
         # Of several requests with the same new key, one reads. The others wait for it here and then look again, which
         # is not the same as taking its answer: that answer may be older than they are.
         with self._misses[digest[0] % _STRIPES]:
-            outcome = self._remembered(presented, request, now, self._take)
+            outcome = self._remembered(presented, request, now, take)
             if outcome is not None:
                 return outcome
             self._cache.catch_up()
             known = self._look_up(presented, digest, request.address)
         if known is None:
             return _UNKNOWN
-        judged = self._judge(known, request, self._now() if now is None else now, self._take)
+        judged = self._judge(known, request, self._now() if now is None else now, take)
         if judged is None:
             raise AssertionError("a limiter that waits has neither answered nor raised")
         return judged
@@ -210,3 +232,12 @@ class Verifier:
         """In a forked child: locks that no thread of the parent holds."""
         self._misses = tuple(threading.Lock() for _ in range(_STRIPES))
         self._flood.after_fork()
+
+
+def _never(_slot: int, _limits: tuple[Limit, ...], _cost: int, _now: float) -> None:
+    return None
+
+
+def _asks_nothing(request: Request) -> bool:
+    """Whether any key that is good at all may make this request."""
+    return not request.scopes and not request.environment and not request.account_id

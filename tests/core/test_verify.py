@@ -66,6 +66,35 @@ def test_a_key_ends_at_its_very_moment(installation: Installation, clock: Manual
     assert (outcome.reason, outcome.decision) == (Reason.EXPIRED, None)
 
 
+def test_another_accounts_key_does_not_exist(installation: Installation) -> None:
+    """S73: who asks for one account's keys is told of no other's, and costs those nothing: not their limit, not their
+    last use."""
+    created = installation.create()
+    other = installation.keywright.manager.create_account(ME, "Other")
+    asked = Request(account_id=other.id)
+    assert installation.keywright.verify(created.key, asked) == Refused(Reason.UNKNOWN)
+    assert installation.keywright.verify(created.key, asked) == Refused(Reason.UNKNOWN), "remembered by now"
+    assert installation.keywright.usage.flush() == 0
+    mine = installation.keywright.verify(created.key, Request(account_id=installation.account_id))
+    assert (isinstance(mine, Accepted), left(mine)) == (True, 99)
+
+
+def test_who_is_asking_pays_nothing(installation: Installation) -> None:
+    """A request that is charged to another key takes nothing from the asker's, cold or remembered, and an asker whose
+    limit is used up is still known."""
+    verifier, key = installation.keywright.verifier, installation.create(rate_limit="2/15m").key
+    assert [left(verifier.identify(key)) for _ in range(3)] == [2, 2, 2]
+    assert verifier.warm_identity(key) is None, "where its limit stands cannot be read without waiting"
+    assert [isinstance(verifier.verify(key), Accepted) for _ in range(3)] == [True, True, False]
+    known = verifier.identify(key)
+    assert (isinstance(known, Accepted), left(known)) == (True, 0)
+    unlimited = installation.create(rate_limit=None).key
+    assert isinstance(verifier.identify(unlimited), Accepted)
+    assert isinstance(verifier.warm_identity(unlimited), Accepted)
+    installation.keywright.manager.delete(ME, installation.account_id, known.record.key_id if known.record else "")
+    assert verifier.identify(key) == Refused(Reason.UNKNOWN)
+
+
 @pytest.mark.parametrize(
     ("given_", "request_", "reason", "left_after"),
     [
