@@ -123,7 +123,7 @@ FACTS = {
     "max_cache": Fact("setting.cache_max_keys", plain, "Keys that a process remembers."),
     "feed": Fact("stores.sql.FEED_LENGTH", plain, "Changes kept for processes that have yet to read them."),
     "drain": Fact("cli.serve.DRAIN_SECONDS", seconds, "How long a stopping server finishes what it has begun."),
-    "least_sqlite": Fact("stores.sqlite.LEAST_SQLITE_VERSION", dotted, "The oldest SQLite that is used."),
+    "least_sqlite": Fact("stores.sqlite_file.LEAST_SQLITE_VERSION", dotted, "The oldest SQLite that is used."),
     "least_free": Fact("cli.doctor.LEAST_FREE_BYTES", size, "Room on disk below which `keywright doctor` complains."),
 }
 

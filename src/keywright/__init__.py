@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from keywright.outcome import Accepted as Accepted, Outcome as Outcome, Refused as Refused
     from keywright.reason import Reason as Reason
     from keywright.record import Record as Record, Request as Request
+    from keywright.stores.sqlite_file import SqliteFile as SqliteFile
 
 _HOME = {
     "Accepted": "outcome",
@@ -46,6 +47,7 @@ _HOME = {
     "Record": "record",
     "Refused": "outcome",
     "Request": "record",
+    "SqliteFile": "stores.sqlite_file",
     "SystemClock": "clock",
     "Unavailable": "errors",
     "timestamp": "clock",

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import weakref
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from keywright import settings as settings_module
+from keywright import forks, settings as settings_module
 from keywright.cache import RecordCache
 from keywright.clock import Clock, SystemClock
 from keywright.digest import Digester
 from keywright.errors import Misconfigured
+from keywright.forks import Forking
 from keywright.key import KeyFormats
 from keywright.limits.shared import SharedLimiter
 from keywright.manage.manager import Manager
@@ -29,7 +29,7 @@ MASTER_SECRET_FILE = "master.secret"  # noqa: S105 - a file's name
 LIMITS_FILE = "limits.table"
 
 
-class Keywright:
+class Keywright(Forking):
     """Everything wired together, over one data directory that any number of processes may share.
 
     Use as a context manager, or call `close`: it writes the usage that is still in memory.
@@ -74,7 +74,7 @@ class Keywright:
             clock=self.clock,
         )
         self._closed = False
-        _forked_with.add(self)
+        forks.register(self)
 
     @classmethod
     def open(cls, data_dir: str | Path | None = None, *, clock: Clock | None = None, **settings: Any) -> Keywright:
@@ -103,7 +103,7 @@ class Keywright:
         if self._closed:
             return
         self._closed = True
-        _forked_with.discard(self)
+        forks.forget(self)
         try:
             self.watcher.close()
             self.usage.close()
@@ -120,46 +120,13 @@ class Keywright:
     ) -> None:
         self.close()
 
-    def before_fork(self) -> None:
-        """In a process about to fork: pass on nothing that two processes cannot share. Called by the interpreter."""
-        self.store.before_fork()
-        self.usage_store.before_fork()
-
-    def after_fork_in_parent(self) -> None:
-        """In the process that has forked: go on. Called by the interpreter."""
-        self.store.after_fork_in_parent()
-        self.usage_store.after_fork_in_parent()
-
     def after_fork(self) -> None:
-        """In a forked child: keep nothing that only the parent can keep true. Called by the interpreter."""
-        self.store.after_fork()
-        self.usage_store.after_fork()
+        """See `Forking.after_fork`. The databases have been told before, because they were registered before."""
         self.limiter.after_fork()
         self.cache.after_fork()
         self.usage.after_fork()
         self.watcher.after_fork()
         self.verifier.after_fork()
-
-
-_forked_with: weakref.WeakSet[Keywright] = weakref.WeakSet()
-
-
-def _before_fork() -> None:
-    for opened in list(_forked_with):
-        opened.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for opened in list(_forked_with):
-        opened.after_fork_in_parent()
-
-
-def _after_fork() -> None:
-    for opened in list(_forked_with):
-        opened.after_fork()
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
 
 
 def _prepare_directory(path: Path) -> None:

@@ -58,8 +58,8 @@ MUTANTS = {
         "tests/core/test_key.py::test_s6_a_key_made_elsewhere_is_refused",
     ),
     "connections are open while the process forks": (
-        "build.py",
-        "before=_before_fork, ",
+        "forks.py",
+        "before=_before, ",
         "",
         "tests/core/test_forks.py::test_children_outlive_their_parent",
     ),

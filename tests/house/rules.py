@@ -32,7 +32,7 @@ THIRD_PARTY = {
     "msgspec": ("values.py",),
     "phonenumbers": ("reference/",),
     "pydantic": ("adapters/fastapi.py", "adapters/openapi.py", "server/api/", "reference/"),
-    "pysqlite3": ("stores/", "reference/", "cli/doctor.py"),
+    "pysqlite3": ("stores/", "cli/doctor.py"),
     "rich": ("cli/",),
     "sqlalchemy": ("stores/", "reference/"),
     "starlette": ("adapters/fastapi.py", "server/", "reference/"),

@@ -1,7 +1,8 @@
 """What every store promises, method by method.
 
 Every method raises `keywright.errors.Unavailable` when the database cannot answer (locked, full, gone), and then
-nothing was changed. No method knows of accounts' rights or of keys' rules: that is the business of `manage`.
+nothing was changed. A store outlives a fork of its process by itself (see `forks`). No method knows of accounts'
+rights or of keys' rules: that is the business of `manage`.
 """
 
 from __future__ import annotations
@@ -185,19 +186,6 @@ class Store(Protocol):
         """
         ...
 
-    def before_fork(self) -> None:
-        """In a process about to fork: let go of every connection that a child must not inherit. Whatever is begun in
-        another thread waits until the fork is over."""
-        ...
-
-    def after_fork_in_parent(self) -> None:
-        """In the process that has forked: go on."""
-        ...
-
-    def after_fork(self) -> None:
-        """In a forked child: let go of every connection of the parent."""
-        ...
-
     def close(self) -> None:
         """Close every connection."""
         ...
@@ -246,18 +234,6 @@ class UsageStore(Protocol):
 
     def hourly(self, account_id: str, start: float, end: float, slot: int | None) -> list[HourCount]:
         """The account's counts of the hours that begin in ``[start, end)``, of one slot or summed over all of them."""
-        ...
-
-    def before_fork(self) -> None:
-        """See `Store.before_fork`."""
-        ...
-
-    def after_fork_in_parent(self) -> None:
-        """See `Store.after_fork_in_parent`."""
-        ...
-
-    def after_fork(self) -> None:
-        """See `Store.after_fork`."""
         ...
 
     def close(self) -> None:

@@ -20,11 +20,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from pysqlite3 import dbapi2
 from sqlalchemy import text, update
 
 from keywright.digest import Digest
-from keywright.errors import Misconfigured, Unavailable
+from keywright.errors import Unavailable
 from keywright.stores import settled, sql, tables
 from keywright.stores.base import Changes, Disturbance, Found, HourCount, LastUse, UsageRow
 from keywright.stores.nonce import NonceFile
@@ -35,41 +34,8 @@ RECORDS_FILE = "keywright.db"
 USAGE_FILE = "usage.db"
 NONCE_FILE = "coherence.nonce"
 
-#: Older ones can, rarely, corrupt a WAL database that several processes write (https://sqlite.org/wal.html#walresetbug).
-LEAST_SQLITE_VERSION = (3, 51, 3)
 
-
-def _check_version() -> None:
-    if dbapi2.sqlite_version_info < LEAST_SQLITE_VERSION:
-        raise Misconfigured(
-            f"SQLite {dbapi2.sqlite_version} can corrupt a database that several processes write. Install a pysqlite3 "
-            f"wheel that carries {'.'.join(map(str, LEAST_SQLITE_VERSION))} or newer."
-        )
-
-
-class _OnFile:
-    """What both stores do with their file around a fork and at the end."""
-
-    _file: SqliteFile
-
-    def before_fork(self) -> None:
-        """See `Store.before_fork`."""
-        self._file.before_fork()
-
-    def after_fork_in_parent(self) -> None:
-        """See `Store.after_fork_in_parent`."""
-        self._file.after_fork_in_parent()
-
-    def after_fork(self) -> None:
-        """See `Store.after_fork`. The nonce file stays mapped: parent and child may read and write the same one."""
-        self._file.after_fork()
-
-    def close(self) -> None:
-        """See `Store.close`."""
-        self._file.close()
-
-
-class SqliteStore(_OnFile):
+class SqliteStore:
     """A `Store` in the file ``keywright.db`` of a data directory.
 
     Raises:
@@ -78,7 +44,6 @@ class SqliteStore(_OnFile):
     """
 
     def __init__(self, data_dir: Path) -> None:
-        _check_version()
         self._file = SqliteFile(data_dir / RECORDS_FILE, "key store")
         with self._file.writing() as connection:
             bring_up_to_date(connection, "records")
@@ -159,7 +124,7 @@ class SqliteStore(_OnFile):
 
     def close(self) -> None:
         """See `Store.close`. What asks for the `freshness` from now on gets `Unavailable`."""
-        super().close()
+        self._file.close()
         self.freshness = _closed
         self._nonce.close()
 
@@ -168,7 +133,7 @@ def _closed() -> NoReturn:
     raise Unavailable("The key store is closed.")
 
 
-class SqliteUsageStore(_OnFile):
+class SqliteUsageStore:
     """A `UsageStore` in the file ``usage.db`` of a data directory. Raises as `SqliteStore` does."""
 
     def __init__(self, data_dir: Path) -> None:
@@ -190,3 +155,7 @@ class SqliteUsageStore(_OnFile):
         """See `UsageStore.hourly`."""
         with self._file.reading() as connection:
             return sql.hourly(connection, account_id, start, end, slot)
+
+    def close(self) -> None:
+        """See `UsageStore.close`."""
+        self._file.close()

@@ -15,11 +15,15 @@ from pysqlite3 import dbapi2
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
+from keywright import forks
 from keywright.clock import SystemClock
-from keywright.errors import Unavailable
+from keywright.errors import Misconfigured, Unavailable
+from keywright.forks import Forking
 from keywright.stores import sql
 from keywright.stores.nonce import identity
 
+#: Older ones can, rarely, corrupt a WAL database that several processes write (https://sqlite.org/wal.html#walresetbug).
+LEAST_SQLITE_VERSION = (3, 51, 3)
 #: How long a statement waits for another process's transaction before the caller gets a 503.
 BUSY_TIMEOUT_SECONDS = 3.0
 #: Of database pages, for each connection; the operating system caches the file as well.
@@ -84,14 +88,32 @@ def _nothing() -> None:
     pass
 
 
-class SqliteFile:
-    """The file, and the connections to it.
+def _check_version() -> None:
+    if dbapi2.sqlite_version_info < LEAST_SQLITE_VERSION:
+        raise Misconfigured(
+            f"SQLite {dbapi2.sqlite_version} can corrupt a database that several processes write. Install a pysqlite3 "
+            f"wheel that carries {'.'.join(map(str, LEAST_SQLITE_VERSION))} or newer."
+        )
+
+
+class SqliteFile(Forking):
+    """A database file, made where there is none, and this process's connections to it.
+
+    Any number of threads, processes and forks may use it. What has been written when a transaction ends is on the disk,
+    and the file is readable by its owner only. Outside of this class nothing may open it in the same process, not even
+    to copy it: closing any descriptor of a file drops all of the process's locks on it.
 
     Args:
+        path: in a directory that exists, on a disk of this machine.
         what: what to call it in errors.
+
+    Raises:
+        Misconfigured: SQLite is too old to be shared by several processes.
+        Unavailable: the file cannot be made.
     """
 
     def __init__(self, path: Path, what: str) -> None:
+        _check_version()
         self.what = what
         with sql.machine_faults(what):
             _create_private(path)
@@ -102,6 +124,7 @@ class SqliteFile:
         # Never writes, and is asked for nothing else: a connection does not see its own commits in `data_version`.
         self._watcher = _engine(path, writes=False)
         self._begin()
+        forks.register(self)
 
     def _begin(self) -> None:
         self._turn = threading.Lock()
@@ -114,7 +137,11 @@ class SqliteFile:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A read transaction."""
+        """A read transaction: everything that is read is of one moment.
+
+        Raises:
+            Unavailable: the database cannot answer.
+        """
         with self._in_use(), sql.machine_faults(self.what), self._reader.begin() as connection:
             yield connection
 
@@ -191,13 +218,14 @@ class SqliteFile:
             self._gate.notify_all()
 
     def after_fork(self) -> None:
-        """Begin anew. A connection that could not be closed before the fork is left to the parent, and not closed."""
+        """See `Forking.after_fork`. A connection that could not be closed before is left to the parent, not closed."""
         self._begin()
         for engine in (self._reader, self._writer, self._watcher):
             engine.dispose(close=False)
 
     def close(self) -> None:
         """Let what is running end, then close every connection, for good."""
+        forks.forget(self)
         with self._gate:
             self._closed = True
             self._gate.wait_for(lambda: not self._running, BUSY_TIMEOUT_SECONDS)
