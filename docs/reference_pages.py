@@ -94,7 +94,8 @@ MORE_OF_THE_LIBRARY = (
     ("keywright.verify", "Verifier"),
     ("keywright.manage.manager", "Manager"),
     ("keywright.adapters.asgi", "KeyAuth"),
-    ("keywright.adapters.asgi", "Caller"),
+    ("keywright.adapters.guard", "Caller"),
+    ("keywright.adapters.guard", "Wanted"),
     ("keywright.adapters.fastapi", "install_errors"),
     ("keywright.adapters.fastapi", "require_scope"),
 )

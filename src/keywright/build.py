@@ -18,10 +18,10 @@ from keywright.limits.shared import SharedLimiter
 from keywright.manage.manager import Manager
 from keywright.master import MasterSecret, create_master_secret, parse_master_secret, read_master_secret
 from keywright.outcome import Outcome
-from keywright.record import ANY_REQUEST, LimitPolicy, Request
+from keywright.record import ANY_REQUEST, LimitPolicy, Network, Record, Request
 from keywright.settings import Settings
 from keywright.stores.sqlite import RECORDS_FILE, SqliteStore, SqliteUsageStore
-from keywright.usage import UsageRecorder
+from keywright.usage import UsageOutcome, UsageRecorder
 from keywright.verify import Verifier
 from keywright.watch import Watcher
 
@@ -97,6 +97,27 @@ class Keywright(Forking):
     def verify(self, key: str, request: Request = ANY_REQUEST) -> Outcome:
         """See `Verifier.verify`."""
         return self.verifier.verify(key, request)
+
+    def warm(self, key: str, request: Request = ANY_REQUEST) -> Outcome | None:
+        """See `Verifier.warm`."""
+        return self.verifier.warm(key, request)
+
+    def note_forbidden(self, record: Record) -> None:
+        """Count a request that was accepted as forbidden: its handler found that the key may not do this."""
+        self.usage.reclassify(record, UsageOutcome.ACCEPTED, UsageOutcome.FORBIDDEN)
+
+    def surface_prefix(self, path: str) -> str:
+        """The prefix that a refusal on ``path`` speaks of; see the setting ``surfaces``."""
+        return self.settings.surface_prefix(path)
+
+    def redact(self, text: str) -> str:
+        """``text`` with everything hidden in it that looks like a key."""
+        return self.formats.redact(text)
+
+    @property
+    def trusted_proxies(self) -> tuple[Network, ...]:
+        """Who may say, in X-Forwarded-For, whose request it is; see the setting of the same name."""
+        return self.settings.trusted_proxies
 
     def close(self) -> None:
         """Write what is still in memory, then close everything. A second call does nothing."""

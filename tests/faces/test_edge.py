@@ -266,6 +266,6 @@ def test_a_reader_that_is_waited_for_for_ever_is_caught(tmp_path: Path) -> None:
 
 def test_a_proxy_taken_for_its_client_is_caught(tmp_path: Path) -> None:
     """The check of unreadable addresses fails where the proxy's own stands in for them."""
-    old, new = "            return None\n        if not _trusted", "            return client\n        if not _trusted"
+    old, new = '            return ""\n', "            return peer\n"
     test = f"{HERE}::test_a_key_bound_to_the_proxys_network_works_only_from_there"
-    assert_caught(tmp_path, "server/edge.py", old, new, test)
+    assert_caught(tmp_path, "adapters/address.py", old, new, test)

@@ -72,8 +72,8 @@ def test_a_prefix_that_opens_is_caught(tmp_path: Any) -> None:
     """The check above fails where only the start of a path is looked at."""
     assert_caught(
         tmp_path,
-        "adapters/asgi.py",
-        'any(each in path + "/" for each in self._protected)',
-        'any((path + "/").startswith(each) for each in self._protected)',
+        "adapters/guard.py",
+        "if each in below:",
+        "if below.startswith(each):",
         "tests/faces/test_protection.py::test_a_prefix_opens_nothing",
     )

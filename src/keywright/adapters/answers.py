@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from keywright.clock import timestamp
-from keywright.limits.base import Decision
+from keywright.errors import ActError, ActFault
+from keywright.limits.base import Decision, Limit, LimitState
 from keywright.outcome import Refused
 from keywright.reason import NOT_A_KEY, Reason
 from keywright.values import Value
@@ -127,19 +129,26 @@ def rate_headers(decision: Decision | None, now: float) -> list[tuple[str, str]]
     """Where the limits stand: the three headers of the tightest one, and the IETF fields of all of them."""
     if decision is None:
         return []
-    tightest = decision.tightest
-    policies, states = [], []
-    for state in decision.states:
-        name = f'"{state.limit}"'
-        policies.append(f"{name};q={state.limit.count};w={state.limit.window_seconds}")
-        states.append(f"{name};r={state.remaining};t={max(0, math.ceil(state.resets_at - now))}")
+    states = decision.states
+    tightest = states[0] if len(states) == 1 else decision.tightest
     return [
         ("X-RateLimit-Limit", str(tightest.limit.count)),
         ("X-RateLimit-Remaining", str(tightest.remaining)),
         ("X-RateLimit-Reset", str(tightest.reset_epoch)),
-        ("RateLimit-Policy", ", ".join(policies)),
-        ("RateLimit", ", ".join(states)),
+        ("RateLimit-Policy", ", ".join([_policy(state.limit)[1] for state in states])),
+        ("RateLimit", ", ".join([_standing(state, now) for state in states])),
     ]
+
+
+def _standing(state: LimitState, now: float) -> str:
+    return f"{_policy(state.limit)[0]};r={state.remaining};t={max(0, math.ceil(state.resets_at - now))}"
+
+
+@lru_cache(maxsize=1024)
+def _policy(limit: Limit) -> tuple[str, str]:
+    """A limit's name, and its whole policy. There are few limits, and every answer tells of some."""
+    name = f'"{limit}"'
+    return name, f"{name};q={limit.count};w={limit.window_seconds}"
 
 
 def missing_key() -> Fault:
@@ -180,6 +189,29 @@ def lacks_scope(missing: Sequence[str]) -> Fault:
 def forbidden(message: str) -> Fault:
     """A good key that may not do this, for reasons that no scope would change."""
     return Fault("FORBIDDEN", message, (("WWW-Authenticate", f'{CHALLENGE}, error="insufficient_scope"'),))
+
+
+_ACT_CODES = {
+    ActFault.NOT_FOUND: "NOT_FOUND",
+    ActFault.CONFLICT: "CONFLICT",
+    ActFault.INVALID: "VALIDATION_ERROR",
+}
+
+
+def act_fault(error: ActError) -> Fault:
+    """The answer to an act of management that was not done, for reasons other than the caller's key."""
+    if error.fault is ActFault.FORBIDDEN:
+        return lacks_scope((error.member,)) if error.member else forbidden(error.message)
+    if error.fault is ActFault.CONFLICT:
+        existing = {"details": [{"existing": error.member}]} if error.member else {}
+        return Fault("CONFLICT", error.message, details=existing)
+    members = member_detail(error.member) if error.fault is ActFault.INVALID else {}
+    return Fault(_ACT_CODES[error.fault], error.message, details=members)
+
+
+def member_detail(member: str) -> dict[str, Any]:
+    """Details that name a member of the body; nothing where it has no name."""
+    return {"details": [{"member": member}]} if member else {}
 
 
 def refusal(refused: Refused, presented: str, surface_prefix: str) -> Fault:

@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
-from keywright.adapters import answers
 from keywright.adapters.answers import Fault
-from keywright.adapters.credentials import Absent, Presented, presented_key
-from keywright.build import Keywright
-from keywright.errors import Misconfigured, Unavailable
-from keywright.limits.base import Decision
-from keywright.outcome import Accepted, Outcome, Refused
-from keywright.reason import Reason
-from keywright.record import Record, Request
-from keywright.values import Value
+from keywright.adapters.guard import (
+    ANY_KEY,
+    CALLER_NAME,
+    UNCACHED,
+    WITHOUT_RATE_HEADERS,
+    Answer,
+    Caller,
+    Guard,
+    Headers,
+    Keys,
+    Sent,
+    Verdict,
+    Wanted,
+)
+
+__all__ = ["Caller", "KeyAuth"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -26,29 +34,13 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-SCOPE_NAME = "keywright"
+SCOPE_NAME = CALLER_NAME
 #: The record of the key that was recognised, also where it was refused; None for a stranger. For logs.
 RECORD_NAME = "keywright.record"
+#: The `Guard` that let the request in.
+GUARD_NAME = "keywright.guard"
 #: Where a server puts the id of the request, if it gives it one.
 REQUEST_ID_NAME = "keywright.request_id"
-#: Answers that say nothing about the key's limits: nobody was recognised, or nothing is known.
-_WITHOUT_RATE_HEADERS = frozenset({401, 503})
-
-_GONE = Refused(Reason.UNKNOWN)
-
-
-class Caller(Value, frozen=True, gc=False):
-    """Whose request it is.
-
-    Attributes:
-        record: the key's record.
-        decision: where its limits stand after this request; None for a key without limits.
-        if_refused: the answer, should the key turn out to be gone while the request is being handled.
-    """
-
-    record: Record
-    decision: Decision | None
-    if_refused: Fault
 
 
 class KeyAuth:
@@ -59,21 +51,26 @@ class KeyAuth:
         keywright: where keys are verified.
         protect: the paths that need a key; everything at or below them does, whether or not it exists, and also where
             they stand below another path. Other paths pass untouched.
+        wanted: what a request must bring besides a good key, told by its scope, before it is known which handler it
+            will reach; nothing more if None.
 
     Raises:
         Misconfigured: ``protect`` names nothing, or something that is not a path.
     """
 
-    def __init__(self, app: App, keywright: Keywright, protect: Sequence[str] = ("/",)) -> None:
+    def __init__(
+        self,
+        app: App,
+        keywright: Keys,
+        protect: Sequence[str] = ("/",),
+        wanted: Callable[[Scope], Wanted] | None = None,
+    ) -> None:
         self._app = app
-        self._keywright = keywright
-        if not protect or not all(path.startswith("/") for path in protect):
-            raise Misconfigured("protect must name paths, each with a leading '/'; '/' is every path.")
-        self._everything = "/" in protect
-        self._protected = tuple(path.rstrip("/") + "/" for path in protect)
+        self._guard = Guard(keywright, protect)
+        self._wanted = wanted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or not self._protects(scope["path"]):
+        if scope["type"] == "lifespan" or not self._guard.protects(scope["path"]):
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
             await self._http(scope, receive, send)
@@ -82,48 +79,48 @@ class KeyAuth:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
 
-    def _protects(self, path: str) -> bool:
-        # At any depth, not only at the start: an application that is mounted below another path, or told of a
-        # `root_path`, takes that prefix away before it looks for its handler. Too much is protected rather than too
-        # little.
-        return self._everything or any(each in path + "/" for each in self._protected)
-
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        presented = presented_key(scope["headers"])
-        if isinstance(presented, Absent):
-            missing = presented is Absent.MISSING
-            await self._refuse(scope, send, answers.missing_key() if missing else answers.conflicting_keys())
-            return
-        request = Request(address=client_address(scope), user_agent=header(scope, b"user-agent"))
-        try:
-            outcome = await self._verify(presented, request)
-        except Unavailable as error:
-            await self._refuse(scope, send, answers.unavailable(error.retry_after_seconds))
-            return
-        now = self._keywright.clock.now()
-        scope[RECORD_NAME] = outcome.record
-        rate = answers.rate_headers(outcome.decision, now)
-        surface_prefix = self._keywright.settings.surface_prefix(scope["path"])
-        if isinstance(outcome, Accepted):
-            gone = answers.refusal(_GONE, presented.key, surface_prefix)
-            scope[SCOPE_NAME] = Caller(outcome.record, outcome.decision, gone)
-            await self._app(scope, receive, _adding(send, rate))
+        verdict = await judge(self._guard, sent_of(scope), self._wanted(scope) if self._wanted else ANY_KEY)
+        if isinstance(verdict, Answer):
+            scope[RECORD_NAME] = verdict.record
+            # A server of ours adds these to every answer.
+            more = () if REQUEST_ID_NAME in scope else UNCACHED
+            await send_answer(send, verdict, more)
         else:
-            await self._refuse(scope, send, answers.refusal(outcome, presented.key, surface_prefix), rate)
+            scope[RECORD_NAME] = verdict.caller.record
+            scope[SCOPE_NAME] = verdict.caller
+            scope[GUARD_NAME] = self._guard
+            await self._app(scope, receive, _adding(send, verdict.headers))
 
-    async def _verify(self, presented: Presented, request: Request) -> Outcome:
-        # What is remembered is answered here and now; only a look-up in the store leaves the event loop.
-        verifier = self._keywright.verifier
-        outcome = verifier.warm(presented.key, request)
-        if outcome is None:
-            outcome = await asyncio.to_thread(verifier.verify, presented.key, request)
-        return outcome
 
-    async def _refuse(
-        self, scope: Scope, send: Send, fault: Fault, rate_headers: Iterable[tuple[str, str]] = ()
-    ) -> None:
-        now = self._keywright.clock.now()
-        await send_fault(send, fault, header(scope, b"accept"), now, rate_headers)
+async def judge(guard: Guard, sent: Sent, wanted: Wanted = ANY_KEY) -> Verdict:
+    """See `Guard.decide`, on an event loop."""
+    # What is remembered is answered here and now; only a look-up in the store leaves the event loop.
+    verdict = guard.at_once(sent, wanted)
+    return verdict if verdict is not None else await asyncio.to_thread(guard.decide, sent, wanted)
+
+
+def sent_of(scope: Scope) -> Sent:
+    """What the guard looks at in a request."""
+    # One look at each header: this is done for every request. Values of the same name are joined as HTTP joins them.
+    found: dict[bytes, list[str]] = {}
+    for name, value in scope["headers"]:
+        lowered = name.lower()
+        if lowered in _LOOKED_AT:
+            found.setdefault(lowered, []).append(value.decode("latin-1"))
+    forwarded_for = found.get(b"x-forwarded-for")
+    return Sent(
+        scope["path"],
+        client_address(scope),
+        found.get(b"x-api-key", ()),
+        found.get(b"authorization", ()),
+        ", ".join(found.get(b"user-agent", ())),
+        ", ".join(found.get(b"accept", ())),
+        ", ".join(forwarded_for) if forwarded_for is not None else None,
+    )
+
+
+_LOOKED_AT = frozenset({b"x-api-key", b"authorization", b"user-agent", b"accept", b"x-forwarded-for"})
 
 
 async def send_fault(
@@ -131,14 +128,25 @@ async def send_fault(
 ) -> None:
     """Send an error in the form that the request prefers."""
     media_type, body = fault.body(now, accept)
-    headers = [("Content-Type", media_type), ("Content-Length", str(len(body))), *fault.headers, *more_headers]
-    await send({"type": "http.response.start", "status": fault.status, "headers": encoded(headers)})
-    await send({"type": "http.response.body", "body": body})
+    headers = [("Content-Type", media_type), ("Content-Length", str(len(body))), *fault.headers]
+    await send_answer(send, Answer(fault.status, headers, body), more_headers)
+
+
+async def send_answer(send: Send, answer: Answer, more_headers: Iterable[tuple[str, str]] = ()) -> None:
+    """Send what is answered instead."""
+    headers = encoded([*answer.headers, *more_headers])
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 def encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     """Headers as ASGI wants them."""
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return [(_encoded_name(name), value.encode("latin-1")) for name, value in headers]
+
+
+@lru_cache(maxsize=256)
+def _encoded_name(name: str) -> bytes:
+    return name.lower().encode("latin-1")
 
 
 def header(scope: Scope, name: bytes) -> str:
@@ -152,11 +160,11 @@ def client_address(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-def _adding(send: Send, more: Sequence[tuple[str, str]]) -> Send:
+def _adding(send: Send, more: Headers) -> Send:
     headers = encoded(more)
 
     async def wrapped(message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] not in _WITHOUT_RATE_HEADERS:
+        if message["type"] == "http.response.start" and message["status"] not in WITHOUT_RATE_HEADERS:
             message["headers"] = [*message.get("headers", ()), *headers]
         await send(message)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from enum import Enum
 
 from keywright.values import Value
@@ -24,7 +24,7 @@ class Absent(Enum):
     CONFLICTING = "conflicting"
 
 
-def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> Presented | Absent:
+def presented_key(api_keys: Sequence[str], authorizations: Sequence[str]) -> Presented | Absent:
     """The key in ``X-API-Key`` (with or without ``Bearer``), else in ``Authorization: Bearer``.
 
     Where ``X-API-Key`` is there at all it decides, even when it is empty. Two that name different keys are
@@ -32,17 +32,15 @@ def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> Presented | Absent:
     ``Authorization`` headers.
 
     Args:
-        headers: names in any case.
+        api_keys: the value of each ``X-API-Key`` that came, its bytes as Latin-1.
+        authorizations: likewise of each ``Authorization``.
     """
-    named: set[str] = set()
-    bearers: set[str] = set()
-    for name, value in headers:
-        lowered = name.lower()
-        if lowered == b"x-api-key":
-            named.add(_without_scheme(value.decode("latin-1")))
-        elif lowered == b"authorization" and (token := _bearer(value.decode("latin-1"))) is not None:
-            bearers.add(token)
-    found = named or bearers
+    if len(api_keys) == 1:  # nearly always
+        key = _without_scheme(api_keys[0])
+        return Presented(key) if key else Absent.MISSING
+    found = {_without_scheme(value) for value in api_keys}
+    if not found:
+        found = {token for value in authorizations if (token := _bearer(value)) is not None}
     if len(found) > 1:
         return Absent.CONFLICTING
     key = next(iter(found), "")

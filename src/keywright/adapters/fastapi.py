@@ -18,12 +18,10 @@ from starlette.routing import Match
 
 from keywright.adapters import answers
 from keywright.adapters.answers import Fault, FaultRaised
-from keywright.adapters.asgi import REQUEST_ID_NAME, SCOPE_NAME, Caller
+from keywright.adapters.asgi import GUARD_NAME, REQUEST_ID_NAME, SCOPE_NAME
+from keywright.adapters.guard import Caller, Keys, Wanted, raised
 from keywright.adapters.json_body import MalformedJson, parse_json
-from keywright.build import Keywright
-from keywright.errors import ActError, ActFault, CallerRefused, Unavailable
-from keywright.record import missing_scopes
-from keywright.usage import UsageOutcome
+from keywright.errors import ActError, Unavailable
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -55,6 +53,7 @@ def require_scope(scope: str) -> Any:
     What it checks is what this process remembers of the key, which is current. A handler that changes rights must
     check again inside its own transaction.
     """
+    wanted = Wanted((scope,))
 
     # The two schemes are asked for nothing but their place in the API document; the key was verified long before.
     def dependency(
@@ -65,11 +64,9 @@ def require_scope(scope: str) -> Any:
         caller: Caller | None = request.scope.get(SCOPE_NAME)
         if caller is None:  # nobody put `KeyAuth` in front, or it was told to let this path pass
             raise FaultRaised(answers.missing_key())
-        missing = missing_scopes(caller.record.scopes, (scope,))
-        if missing:
-            usage = request.app.state.keywright.usage
-            usage.reclassify(caller.record, UsageOutcome.ACCEPTED, UsageOutcome.FORBIDDEN)
-            raise FaultRaised(answers.lacks_scope(missing))
+        lacking = request.scope[GUARD_NAME].lacking(caller, wanted)
+        if lacking is not None:
+            raise FaultRaised(lacking)
         return caller
 
     return Depends(dependency)
@@ -119,7 +116,9 @@ def require_members(body: Mapping[str, Any], *names: str) -> None:
     """400 for a member that is not there."""
     for name in names:
         if name not in body:
-            raise FaultRaised(Fault("BAD_REQUEST", f"The member {name} is missing.", details=_detail(name)))
+            raise FaultRaised(
+                Fault("BAD_REQUEST", f"The member {name} is missing.", details=answers.member_detail(name))
+            )
 
 
 def validated(model: type[M], body: Mapping[str, Any]) -> M:
@@ -135,28 +134,6 @@ def validated(model: type[M], body: Mapping[str, Any]) -> M:
     code = "BAD_REQUEST" if any(missing for _, _, missing in found) else "VALIDATION_ERROR"
     details = [{"member": name} for name, _, _ in found]
     raise fault(code, f"{found[0][0]}: {found[0][1]}.", details=details)
-
-
-def _detail(member: str) -> dict[str, Any]:
-    return {"details": [{"member": member}]} if member else {}
-
-
-_ACT_CODES = {
-    ActFault.NOT_FOUND: "NOT_FOUND",
-    ActFault.CONFLICT: "CONFLICT",
-    ActFault.INVALID: "VALIDATION_ERROR",
-}
-
-
-def act_fault(error: ActError) -> Fault:
-    """The answer to an act of management that was not done, for reasons other than the caller's key."""
-    if error.fault is ActFault.FORBIDDEN:
-        return answers.lacks_scope((error.member,)) if error.member else answers.forbidden(error.message)
-    if error.fault is ActFault.CONFLICT:
-        existing = {"details": [{"existing": error.member}]} if error.member else {}
-        return Fault("CONFLICT", error.message, details=existing)
-    members = _detail(error.member) if error.fault is ActFault.INVALID else {}
-    return Fault(_ACT_CODES[error.fault], error.message, details=members)
 
 
 def validation_fault(error: RequestValidationError) -> Fault:
@@ -190,18 +167,12 @@ def allowed_methods(request: HttpRequest) -> list[str]:
     return found + (["HEAD"] if "GET" in found else [])
 
 
-def fault_of(request: HttpRequest, error: Exception) -> Fault:  # noqa: PLR0911 - a table, not a path
+def fault_of(request: HttpRequest, error: Exception) -> Fault:
     """The answer to anything that a handler of ours may raise."""
+    ours = raised(error, request.scope.get(SCOPE_NAME))
+    if ours is not None:
+        return ours
     match error:
-        case FaultRaised():
-            return error.fault
-        case Unavailable():
-            return answers.unavailable(error.retry_after_seconds)
-        case CallerRefused():
-            caller: Caller = request.scope[SCOPE_NAME]
-            return caller.if_refused
-        case ActError():
-            return act_fault(error)
         case RequestValidationError():
             return validation_fault(error)
         case HTTPException():
@@ -210,16 +181,15 @@ def fault_of(request: HttpRequest, error: Exception) -> Fault:  # noqa: PLR0911 
             return answers.internal_error(request.scope.get(REQUEST_ID_NAME, ""))
 
 
-def install_errors(app: FastAPI, keywright: Keywright) -> None:
+def install_errors(app: FastAPI, keywright: Keys) -> None:
     """Answer every error of ``app`` in the documented form; also those of the machine, as 503."""
 
     async def answer(request: HttpRequest, error: Exception) -> Response:
         found = fault_of(request, error)
         media_type, text = found.body(keywright.clock.now(), request.headers.get("accept", ""))
         # A message may quote what was sent, and what was sent in the wrong place may be a key.
-        body = keywright.formats.redact(text.decode())
+        body = keywright.redact(text.decode())
         return Response(body, found.status, dict(found.headers), media_type)
 
-    app.state.keywright = keywright
     for kind in (FaultRaised, Unavailable, ActError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, answer)

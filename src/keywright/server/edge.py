@@ -6,11 +6,11 @@ gives each request an id, answers ``HEAD`` like ``GET``, and lets ``/api/v1`` me
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable
 
 from keywright.adapters import answers
+from keywright.adapters.address import client_address
 from keywright.adapters.answers import Fault, FaultRaised
 from keywright.adapters.asgi import (
     REQUEST_ID_NAME,
@@ -25,7 +25,7 @@ from keywright.adapters.asgi import (
 )
 from keywright.adapters.json_body import MAX_BODY_BYTES
 from keywright.build import Keywright
-from keywright.record import Network, parse_address
+from keywright.record import Network
 from keywright.server.log import RequestLog
 
 MAX_HEADER_BYTES = 16_384
@@ -36,7 +36,6 @@ ALIAS_OF = "/v1"
 IS_CLOSING_NAME = "keywright.is_closing"
 
 _FORWARDED_FOR = b"x-forwarded-for"
-_WITH_PORT = re.compile(r"(\d+\.\d+\.\d+\.\d+):\d{1,5}|\[([^\[\]]+)\](?::\d{1,5})?", re.ASCII)
 _EVERY_ANSWER = encoded([("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")])
 _TOO_LARGE = Fault("PAYLOAD_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES} bytes.", (("Connection", "close"),))
 _HEADERS_TOO_LARGE = Fault("HEADERS_TOO_LARGE", f"The headers are larger than {MAX_HEADER_BYTES} bytes.")
@@ -181,32 +180,12 @@ def _counting(receive: Receive) -> Receive:
 
 
 def real_client(scope: Scope, trusted: tuple[Network, ...]) -> tuple[str, int] | None:
-    """The client's address: the peer, or the nearest address in X-Forwarded-For that is not a trusted proxy's own.
-
-    Read from the right: what stands to the left of the first untrusted address was written by anybody. None where the
-    entry that counts cannot be read: it is somebody's, and not the proxy's, which may be one that a key is bound to.
-    """
+    """Who the request comes from, as `client_address` finds it: the peer itself with its port, somebody whom a trusted
+    proxy names, or None where that cannot be read."""
     client: tuple[str, int] | None = scope.get("client")
-    if not trusted or client is None or not _trusted(client[0], trusted):
+    if not trusted or client is None or not any(name.lower() == _FORWARDED_FOR for name, _ in scope["headers"]):
         return client
-    if not any(name.lower() == _FORWARDED_FOR for name, _ in scope["headers"]):
+    address = client_address(client[0], header(scope, _FORWARDED_FOR), trusted)
+    if address == client[0]:
         return client
-    for text in reversed(header(scope, _FORWARDED_FOR).split(",")):
-        address = forwarded_address(text.strip())
-        if address is None:
-            return None
-        if not _trusted(address, trusted):
-            return (address, 0)
-    return client
-
-
-def forwarded_address(text: str) -> str | None:
-    """The address in an entry of X-Forwarded-For. Some proxies add the port, and put IPv6 in brackets."""
-    match = _WITH_PORT.fullmatch(text)
-    address = parse_address((match[1] or match[2]) if match else text)
-    return None if address is None else str(address)
-
-
-def _trusted(text: str, trusted: tuple[Network, ...]) -> bool:
-    address = parse_address(text)
-    return address is not None and any(address in network for network in trusted)
+    return (address, 0) if address else None
