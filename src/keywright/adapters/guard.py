@@ -8,7 +8,7 @@ with `Guard.decide` only where that says None.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, cast
 
 from keywright.adapters import answers
 from keywright.adapters.address import client_address
@@ -215,10 +215,8 @@ class Guard:
 
     def decide(self, sent: Sent, wanted: Wanted = ANY_KEY) -> Verdict:
         """Whether the request may pass, and what it is answered if not. May wait for the store."""
-        verdict = self._ask(self._verify, sent, wanted)
-        if verdict is None:
-            raise AssertionError("whoever may wait has neither answered nor raised")
-        return verdict
+        # Never None: whoever may wait answers, or raises.
+        return cast(Verdict, self._ask(self._verify, sent, wanted))
 
     def at_once(self, sent: Sent, wanted: Wanted = ANY_KEY) -> Verdict | None:
         """The same where it can be said without waiting; else None, and nothing has been charged."""
