@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,13 @@ from keywright.forks import Forking
 from keywright.key import KeyFormats
 from keywright.limits.shared import SharedLimiter
 from keywright.manage.manager import Manager
-from keywright.master import MasterSecret, create_master_secret, parse_master_secret, read_master_secret
+from keywright.master import (
+    MasterSecret,
+    create_master_secret,
+    parse_master_secret,
+    read_master_secret,
+    sync_directory,
+)
 from keywright.outcome import Outcome
 from keywright.record import ANY_REQUEST, LimitPolicy, Network, Record, Request
 from keywright.settings import Settings
@@ -153,10 +160,22 @@ class Keywright(Forking):
 def _prepare_directory(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Asked for the database, and not for whether we made the directory: an earlier start may have made it and died.
+        if not (path / RECORDS_FILE).exists():
+            _sync_names(path.resolve())
     except OSError as error:
         raise Misconfigured(f"The data directory {path} cannot be made: {error.strerror}.") from error
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise Misconfigured(f"The data directory {path} cannot be read and written by this user.")
+
+
+def _sync_names(path: Path) -> None:
+    """Make the directory's own name, and those above it, survive a power cut: all that is in it would go with them."""
+    while not path.is_mount():
+        path = path.parent
+        # A directory in which one may make others, and which one may not read, cannot be synced by itself.
+        with contextlib.suppress(PermissionError):
+            sync_directory(path)
 
 
 def _master_secret(settings: Settings) -> MasterSecret:

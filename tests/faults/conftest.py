@@ -1,0 +1,21 @@
+"""What tests of faults share."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - a place of the test's own is made below it
+ENOUGH_BYTES = 64 * 1024**2
+
+
+@pytest.fixture(scope="module")
+def quick_disk() -> Iterator[Path]:
+    """A directory in memory, if there is such a place: hundreds of disks are rebuilt, and none has to last."""
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ENOUGH_BYTES
+    with tempfile.TemporaryDirectory(dir=MEMORY if roomy else None) as made:
+        yield Path(made)

@@ -1,0 +1,173 @@
+"""Power cuts and kills at any moment: what was acknowledged holds, what was not is whole or absent."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from support.judge import Broken, Heard, judge
+from support.mutants import ROOT, assert_caught
+from support.power import LOSSES, Said, Synced
+from support.recording import Recording, record
+
+SEED = 20_261_122
+#: Enough for the log of the database to be long enough to be copied into it while the work goes on.
+ACTS = 125
+
+
+def environment() -> dict[str, str]:
+    """What programs of the tests' own need in order to be found."""
+    paths = (os.environ.get("PYTHONPATH"), str(ROOT / "tests"))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def recorded(directory: Path, acts: int, *seeds: int) -> Recording:
+    """Processes that open a data directory below ``directory`` at once, work in it and close it, and all they did."""
+    directory.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "support.workload", str(directory / "data")]
+    several = [" ".join([*command, str(seed), str(acts)]) for seed in seeds]
+    done = record(directory, ["sh", "-c", " & ".join([*several, "wait"])], environment())
+    assert len(said(done, b'"closing"')) == len(seeds), "all of them came to their end"
+    return done
+
+
+@pytest.fixture(scope="module")
+def first_start(quick_disk: Path) -> Recording:
+    """The first start on nothing, the first accounts and keys, the end."""
+    return recorded(quick_disk / "first", 0, SEED)
+
+
+@pytest.fixture(scope="module")
+def recording(quick_disk: Path) -> Recording:
+    """The first start on nothing, some work, the end."""
+    return recorded(quick_disk / "world", ACTS, SEED)
+
+
+def is_database(path: Path) -> bool:
+    """Whether it is a database, and not one of the files beside it."""
+    return path.suffix == ".db"
+
+
+def said(recording: Recording, what: bytes) -> list[int]:
+    """When this was said."""
+    return [at for at, event in enumerate(recording.events) if isinstance(event, Said) and what in event.line]
+
+
+def checkpoints(recording: Recording) -> list[int]:
+    """When a database's log had been copied into it."""
+    return [at for at, event in enumerate(recording.events) if isinstance(event, Synced) and is_database(event.path)]
+
+
+def choose(recording: Recording, count: int, chance: random.Random) -> list[int]:
+    """So many moments, one in three of them around a checkpoint."""
+    last, copied = len(recording.events), checkpoints(recording)
+    near = [min(last, max(0, chance.choice(copied) + chance.randint(-20, 20))) for _ in range(count // 3)]
+    return near + [chance.randint(0, last) for _ in range(count - count // 3)]
+
+
+def cut(recording: Recording, positions: Iterable[int], chance: random.Random, quick_disk: Path) -> str:
+    """Cut the power at these moments, each time in another way; what was broken then, if anything the first of it."""
+    ways = itertools.cycle(LOSSES.items())
+    heard = Heard()
+    for number, (position, disk, lines) in enumerate(recording.moments(positions)):
+        heard.hear(lines)
+        way, loss = next(ways)
+        to = quick_disk / f"cut {number}"
+        to.mkdir()
+        disk.cut(to, loss, chance)
+        if broken := judged(to, heard, f"cut at event {position} of {len(recording.events)}, {way}"):
+            return broken
+    return ""
+
+
+def judged(to: Path, heard: Heard, what: str) -> str:
+    """What is broken in what was left, in words, if anything is; and clear it away."""
+    try:
+        judge(to / "data", heard)
+    except Broken as error:
+        return f"{what}: {error}"
+    finally:
+        shutil.rmtree(to)
+    return ""
+
+
+def kill(recording: Recording, positions: Iterable[int], quick_disk: Path) -> str:
+    """Kill everything at these moments; what was broken then, if anything the first of it."""
+    heard = Heard()
+    for position, disk, lines in recording.moments(positions):
+        heard.hear(lines)
+        to = quick_disk / f"killed {position}"
+        to.mkdir()
+        disk.kill(to)
+        if broken := judged(to, heard, f"killed at event {position} of {len(recording.events)}"):
+            return broken
+    return ""
+
+
+def test_the_recording_holds_what_is_to_be_cut(recording: Recording) -> None:
+    """The work recorded is long enough: a checkpoint while the work goes on, another one at the end."""
+    closing = said(recording, b'"closing"')[0]
+    ends = said(recording, b'"end"')
+    while_working = [at for at in checkpoints(recording) if ends[0] < at < closing]
+    assert while_working
+    assert [at for at in checkpoints(recording) if at > closing]
+    assert len(ends) > ACTS
+
+
+def test_a_power_cut_in_the_first_start_leaves_what_can_be_started(first_start: Recording, quick_disk: Path) -> None:
+    """Whatever is left of a first start, the next one goes on from it, and once a key was acknowledged its directory,
+    its database and the secret it was made with are all there."""
+    chance = random.Random(SEED)  # noqa: S311 - a cut must be the same the next time
+    positions = [chance.randint(0, len(first_start.events)) for _ in range(100)]
+    assert cut(first_start, positions, chance, quick_disk) == ""
+
+
+def test_a_power_cut_loses_nothing_that_was_acknowledged(recording: Recording, quick_disk: Path) -> None:
+    """Whenever the power goes, and whatever the disk makes of what was not synced: no key that was acknowledged is
+    lost, no deleted one is back, no change is half, and its audit line stands or falls with it."""
+    chance = random.Random(SEED)  # noqa: S311 - a cut must be the same the next time
+    assert cut(recording, choose(recording, 120, chance), chance, quick_disk) == ""
+
+
+def test_a_kill_after_any_sync_leaves_whole_changes(recording: Recording, quick_disk: Path) -> None:
+    """Killed between a commit and its acknowledgement, everything stands with its audit line, or nothing does."""
+    synced = [at + 1 for at, event in enumerate(recording.events) if isinstance(event, Synced)]
+    assert kill(recording, synced[:90], quick_disk) == ""
+
+
+WHOLE = "test_a_power_cut_loses_nothing_that_was_acknowledged"
+START = "test_a_power_cut_in_the_first_start_leaves_what_can_be_started"
+KILL = "test_a_kill_after_any_sync_leaves_whole_changes"
+MUTANTS = {
+    "commits are not synced": ("stores/sqlite_file.py", "synchronous=FULL", "synchronous=NORMAL", WHOLE),
+    "the audit line has a transaction of its own": (
+        "stores/sql.py",
+        "        self._connection.execute(insert(tables.audit_log), values)",
+        """        self._connection.exec_driver_sql("COMMIT")
+        self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+        self._connection.execute(insert(tables.audit_log), values)""",
+        KILL,
+    ),
+    "the secret is not synced": ("master.py", ".encode())\n        os.fsync(descriptor)", ".encode())", START),
+    "the secret's name is not synced": ("master.py", "        sync_directory(path.parent)\n", "", START),
+    "the data directory's name is not synced": (
+        "build.py",
+        "            _sync_names(path.resolve())",
+        "            pass",
+        START,
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", MUTANTS)
+def test_the_cuts_catch(fault: str, tmp_path: Path) -> None:
+    """Each of these faults, planted in a copy of the source, is found by the cuts."""
+    file, old, new, test = MUTANTS[fault]
+    assert_caught(tmp_path, file, old, new, f"tests/faults/test_power_cuts.py::{test}")
