@@ -61,7 +61,7 @@ def _cold(keywright: Keywright, keys: list[str]) -> None:
 def _remember(keywright: Keywright, keys: list[str]) -> None:
     # What usage notes is written and forgotten every second; only what is remembered for good is measured.
     keywright.usage.flush()
-    already = len(keywright.cache.entries)
+    already = len(keywright.cache)
     gc.collect()
     before = resident_bytes()
     for number, key in enumerate(keys):
@@ -70,7 +70,7 @@ def _remember(keywright: Keywright, keys: list[str]) -> None:
             keywright.usage.flush()
     keywright.usage.flush()
     gc.collect()
-    added = len(keywright.cache.entries) - already
+    added = len(keywright.cache) - already
     report("memory of a remembered key", (resident_bytes() - before) / added, "B", GOAL_BYTES, digits=0)
     started = time.perf_counter()
     gc.collect()

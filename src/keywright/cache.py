@@ -17,14 +17,24 @@ unused until it can.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from itertools import islice
 
 from keywright.outcome import Accepted
+from keywright.recent import Recent
 from keywright.stores.base import Store
 from keywright.values import Value
 
-#: Deleted keys remembered as such, 16 bytes each: they answer without a look-up. They never come back to life.
+#: Deleted keys remembered as such, at most 9 MB: they answer without a look-up. They never come back to life.
 MAX_DEAD = 65_536
+_BURIED = True
+#: Into how many parts the memory is divided, each found by the first byte of a fingerprint.
+PARTS = 256
+#: A part of fewer keys than this is not worth its while.
+_LEAST_IN_PART = 64
+#: To make room, one part loses the oldest of its keys, one in so many; then it is the next part's turn.
+_ONE_IN = 8
+#: How many parts that were forgotten as a whole are freed at a time.
+_FREED_AT_ONCE = 2
 
 
 class FillToken(Value, frozen=True, gc=False):
@@ -36,26 +46,45 @@ class FillToken(Value, frozen=True, gc=False):
 class RecordCache:
     """Records by the process's private fingerprint of their key.
 
+    No step takes long, however much it remembers: dictionaries of a few thousand keys grow, make room and are freed in
+    well under a millisecond each, where one of a million would stop the whole process for 50, 300 and 100 ms. And the
+    garbage collector walks none of it.
+
     Args:
-        max_keys: how many records are kept; beyond that the oldest half is dropped.
+        max_keys: how many records are kept at most.
 
     Attributes:
-        entries: what the hot path looks into, once `seen` equals the store's freshness.
+        entries: what the hot path looks into, once `seen` equals the store's freshness: `PARTS` dictionaries, of which
+            the fingerprint's first byte chooses one.
         seen: the store's freshness when the last change was applied.
     """
 
     def __init__(self, store: Store, max_keys: int) -> None:
         self._store = store
         self._max_keys = max_keys
+        # Where few keys may be kept, several places of `entries` hold the same part.
+        self._parts = min(PARTS, max(1, max_keys // _LEAST_IN_PART))
         self._lock = threading.Lock()
-        self.entries: dict[bytes, Accepted] = {}
-        self._by_key: dict[str, bytes] = {}
-        self._dead: OrderedDict[bytes, None] = OrderedDict()
+        self._forgotten: list[dict[bytes, Accepted] | dict[str, bytes]] = []
+        self._begin()
+        self._turn = 0
+        self._dead: Recent[bytes, bool] = Recent(MAX_DEAD)
         # Equal to nothing the store can answer, and before its first version: the first use catches up, and where the
         # store cannot be read at that moment, nothing is believed.
         self.seen: object = object()
         self._version = -1
         self._applied = 0
+
+    def _begin(self) -> None:
+        """Empty parts in the place of whatever there was."""
+        parts: list[dict[bytes, Accepted]] = [{} for _ in range(self._parts)]
+        self.entries = tuple(parts[place % self._parts] for place in range(PARTS))
+        self._by_key: tuple[dict[str, bytes], ...] = tuple({} for _ in range(self._parts))
+        self._count = 0
+
+    def __len__(self) -> int:
+        """How many keys are remembered."""
+        return sum(map(len, self.entries[: self._parts]))
 
     def catch_up(self) -> None:
         """Apply every change that is not yet applied.
@@ -69,8 +98,7 @@ class RecordCache:
                 return
             changes = self._store.changes_since(self._version)
             if changes.key_ids is None:
-                self.entries.clear()
-                self._by_key.clear()
+                self._forget_all()
             else:
                 for key_id in changes.key_ids:
                     self._drop(key_id)
@@ -88,8 +116,7 @@ class RecordCache:
     def forget(self) -> None:
         """Drop everything and begin anew: what it was read from is gone. Deleted keys stay deleted."""
         with self._lock:
-            self.entries.clear()
-            self._by_key.clear()
+            self._forget_all()
             self._applied += 1
             self._version = -1
             self.seen = object()
@@ -101,38 +128,67 @@ class RecordCache:
     def fill(self, token: FillToken, fingerprint: bytes, accepted: Accepted) -> None:
         """Remember what was read since ``token``, unless a change was applied in between."""
         with self._lock:
+            self._free_some()
             if token.applied != self._applied:
                 return
-            if len(self.entries) >= self._max_keys:
+            if self._count >= self._max_keys:
                 self._make_room()
             # In this order: wherever an exception (a signal's, say) cuts in, no record stays that cannot be dropped.
-            self._by_key[accepted.record.key_id] = fingerprint
-            self.entries[fingerprint] = accepted
+            self._count += 1
+            key_id = accepted.record.key_id
+            self._ids(key_id)[key_id] = fingerprint
+            self.entries[fingerprint[0]][fingerprint] = accepted
+
+    def free_forgotten(self) -> None:
+        """Give back some of the memory of what was forgotten as a whole; called again and again, all of it."""
+        with self._lock:
+            self._free_some()
 
     def is_dead(self, fingerprint: bytes) -> bool:
         """Whether this is known to be a deleted key."""
-        return fingerprint in self._dead
+        return self._dead.get(fingerprint) is not None
 
     def bury(self, fingerprint: bytes) -> None:
         """Remember that this key was deleted. True for ever, so no change needs to undo it."""
         with self._lock:
-            self._dead[fingerprint] = None
-            if len(self._dead) > MAX_DEAD:
-                self._dead.popitem(last=False)
+            self._dead.put(fingerprint, _BURIED)
 
     def after_fork(self) -> None:
         """In a forked child: begin anew. What the parent remembers is the parent's to keep current."""
+        self._forget_all()
+        forgotten = self._forgotten
         self.__init__(self._store, self._max_keys)  # type: ignore[misc]
+        self._forgotten = forgotten
+
+    def _ids(self, key_id: str) -> dict[str, bytes]:
+        return self._by_key[hash(key_id) % self._parts]
 
     def _drop(self, key_id: str) -> None:
-        fingerprint = self._by_key.get(key_id)
+        ids = self._ids(key_id)
+        fingerprint = ids.get(key_id)
         if fingerprint is not None:
             # The record first: cut short in between, this is done again, and must find the record again.
-            self.entries.pop(fingerprint, None)
-            del self._by_key[key_id]
+            self.entries[fingerprint[0]].pop(fingerprint, None)
+            del ids[key_id]
 
     def _make_room(self) -> None:
-        # Dictionaries remember their order, so the first half is the half that was filled first. Rare and linear.
-        for fingerprint in list(self.entries)[: self._max_keys // 2 + 1]:
-            accepted = self.entries.pop(fingerprint)
-            self._by_key.pop(accepted.record.key_id, None)
+        # Counted anew: what was dropped, or filled twice, is only known here.
+        self._count = len(self)
+        while self._count >= self._max_keys:
+            part = self.entries[self._turn]
+            self._turn = (self._turn + 1) % self._parts
+            # Dictionaries remember their order: these were filled first.
+            for fingerprint in list(islice(part, -(-len(part) // _ONE_IN))):
+                key_id = part.pop(fingerprint).record.key_id
+                self._ids(key_id).pop(key_id, None)
+                self._count -= 1
+
+    def _forget_all(self) -> None:
+        # Kept for a while, and freed in pieces: to free a million records takes 100 ms, in which no other thread runs.
+        self._forgotten += filter(None, self.entries[: self._parts])
+        self._forgotten += filter(None, self._by_key)
+        # Whoever is looking into an old part at this moment has compared `seen` before this.
+        self._begin()
+
+    def _free_some(self) -> None:
+        del self._forgotten[-_FREED_AT_ONCE:]

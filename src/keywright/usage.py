@@ -19,6 +19,7 @@ from keywright.errors import Unavailable
 from keywright.reason import Reason
 from keywright.record import ANY_REQUEST, Record, Request
 from keywright.stores.base import LastUse, UsageRow, UsageStore
+from keywright.values import Mutable
 
 FLUSH_SECONDS = 0.8
 #: Within how many seconds a use shows in lists: one flush, and the time it takes.
@@ -36,7 +37,7 @@ _log.addHandler(logging.NullHandler())
 
 class UsageOutcome(IntEnum):
     """How a request that carried a known key ended, as far as the key was concerned. Stored and shown by name, in lower
-    case; counted by position, because a list is quicker than a dictionary of names."""
+    case."""
 
     ACCEPTED = 0
     RATE_LIMITED = 1
@@ -45,6 +46,7 @@ class UsageOutcome(IntEnum):
 
 
 # Members of an enumeration are slow to look up and to index by, and this one is on the hot path.
+_ACCEPTED = int(UsageOutcome.ACCEPTED)
 _REFUSED = int(UsageOutcome.REFUSED)
 _NAMES = tuple(outcome.name.lower() for outcome in UsageOutcome)
 
@@ -59,16 +61,25 @@ OUTCOME_OF = {
 }
 
 
-class _Noted:
-    """What one key did since the last flush."""
+class _Noted(Mutable, gc=False):
+    """What one key did since the last flush. The counts are named as in `UsageOutcome`. No lists in here: where many
+    keys are used in a second, the garbage collector would walk them all."""
 
-    __slots__ = ("account_id", "counts", "request", "used_at")
+    account_id: str
+    used_at: float = 0.0
+    request: Request = ANY_REQUEST
+    accepted: int = 0
+    rate_limited: int = 0
+    forbidden: int = 0
+    refused: int = 0
 
-    def __init__(self, account_id: str) -> None:
-        self.account_id = account_id
-        self.used_at = 0.0
-        self.request = ANY_REQUEST
-        self.counts = [0, 0, 0, 0]
+    def add(self, name: str, count: int) -> None:
+        """Count ``count`` more of that outcome."""
+        setattr(self, name, getattr(self, name) + count)
+
+    def counts(self) -> tuple[tuple[str, int], ...]:
+        """How many requests ended how, without what never happened."""
+        return tuple((name, count) for name in _NAMES if (count := getattr(self, name)))
 
 
 _Table: TypeAlias = dict[int, _Noted]
@@ -111,8 +122,13 @@ class UsageRecorder:
             noted = self._noted.get(record.slot)
             if noted is None:
                 noted = self._noted[record.slot] = _Noted(record.account_id)
-            noted.counts[outcome] += 1
-            if outcome != _REFUSED and now > noted.used_at:
+            if outcome == _ACCEPTED:
+                noted.accepted += 1
+            else:
+                noted.add(_NAMES[outcome], 1)
+                if outcome == _REFUSED:
+                    return
+            if now > noted.used_at:
                 noted.used_at = now
                 noted.request = request
 
@@ -120,8 +136,8 @@ class UsageRecorder:
         """Count a request that was noted as ``old`` as ``new``: its handler found out more than the verifier knew."""
         with self._lock:
             noted = self._noted.setdefault(record.slot, _Noted(record.account_id))
-            noted.counts[old] -= 1
-            noted.counts[new] += 1
+            noted.add(_NAMES[old], -1)
+            noted.add(_NAMES[new], 1)
 
     def _begin_hour(self, now: float) -> None:
         hour = int(now) // HOUR_SECONDS * HOUR_SECONDS
@@ -187,7 +203,7 @@ class UsageRecorder:
         if noted.used_at:
             address = _storable(noted.request.address)[:64]
             last_use = LastUse(noted.used_at, address, self._shown(noted.request.user_agent))
-        return UsageRow(slot, noted.account_id, last_use, _named(noted.counts))
+        return UsageRow(slot, noted.account_id, last_use, noted.counts())
 
     def _shown(self, user_agent: str) -> str:
         # Looking for keys takes longer than all the rest of a flush, and clients are few: what held none is remembered.
@@ -238,7 +254,8 @@ class UsageRecorder:
 def _join(noted: _Noted, old: _Noted) -> None:
     if noted is old:
         return
-    noted.counts = [sum(pair) for pair in zip(noted.counts, old.counts, strict=True)]
+    for name, count in old.counts():
+        noted.add(name, count)
     if old.used_at > noted.used_at:
         noted.used_at, noted.request = old.used_at, old.request
 
@@ -246,7 +263,3 @@ def _join(noted: _Noted, old: _Noted) -> None:
 def _storable(text: str) -> str:
     """``text`` without what databases cannot store: half a surrogate pair, NUL."""
     return text if text.isascii() and "\0" not in text else text.encode(errors="replace").decode().replace("\0", "?")
-
-
-def _named(counts: list[int]) -> tuple[tuple[str, int], ...]:
-    return tuple((_NAMES[position], count) for position, count in enumerate(counts) if count)

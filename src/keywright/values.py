@@ -1,4 +1,4 @@
-"""The base of every small immutable value. The only module that imports msgspec.
+"""The base of every small value. The only module that imports msgspec.
 
 ``gc=False`` keeps a million cached records out of the garbage collector's walk (a full collection over a million
 ordinary objects stops the process for about 300 ms; over these, for one or two). The hazard: a cycle through such
@@ -16,6 +16,10 @@ V = TypeVar("V", bound="Value")
 
 class Value(msgspec.Struct, frozen=True, gc=False):
     """An immutable value with slots, compared by its fields."""
+
+
+class Mutable(msgspec.Struct, gc=False):
+    """The same for what is counted in place: it belongs to whoever made it, and changes only under its lock."""
 
 
 def replace(value: V, **changes: object) -> V:

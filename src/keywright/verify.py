@@ -17,7 +17,7 @@ from keywright.cache import RecordCache
 from keywright.clock import Clock
 from keywright.digest import Digester
 from keywright.errors import Unavailable
-from keywright.flood import FloodGate
+from keywright.flood import FloodGate, source_of
 from keywright.key import MAX_KEY_CHARACTERS, KeyFormats
 from keywright.limits.base import Decision, Limit, Limiter
 from keywright.outcome import Accepted, Outcome, Refused
@@ -130,9 +130,10 @@ class Verifier:
         cache = self._cache
         if self._store.freshness() != cache.seen:
             return None
-        known = cache.entries.get(fingerprint.digest())
+        digest = fingerprint.digest()
+        known = cache.entries[digest[0]].get(digest)
         if known is None:
-            return self._garbage(presented, fingerprint.digest())
+            return self._garbage(presented, digest)
         if now is None:
             now = self._now()
         record = known.record
@@ -205,7 +206,8 @@ class Verifier:
             raise AssertionError("a limiter that waits has neither answered nor raised")
         return judged
 
-    def _look_up(self, presented: str, fingerprint: bytes, source: str) -> Accepted | None:
+    def _look_up(self, presented: str, fingerprint: bytes, address: str) -> Accepted | None:
+        source = source_of(address)
         token = self._cache.begin_fill()
         candidates = self._digester.candidates(presented)
         with self._flood.lookup(source):

@@ -49,6 +49,7 @@ class Watcher:
 
     def _run(self) -> None:
         while not self._stop.wait(WATCH_SECONDS):
+            self._cache.free_forgotten()
             try:
                 self.look()
             except Exception:  # noqa: BLE001 - the reason stands below

@@ -194,7 +194,7 @@ def test_a_process_remembers_no_more_than_it_may(data_dir: Path, clock: ManualCl
         keys = [small.create(f"Key {number}") for number in range(40)]
         for created in keys * 2:
             assert isinstance(small.keywright.verify(created.key), Accepted)
-            assert len(small.keywright.cache.entries) <= 10
+            assert len(small.keywright.cache) <= 10
         small.keywright.manager.delete(ME, small.account_id, keys[-1].row.id)
         assert small.keywright.verify(keys[-1].key) == Refused(Reason.UNKNOWN)
 
