@@ -46,7 +46,6 @@ class UsageOutcome(IntEnum):
 
 
 # Members of an enumeration are slow to look up and to index by, and this one is on the hot path.
-_ACCEPTED = int(UsageOutcome.ACCEPTED)
 _REFUSED = int(UsageOutcome.REFUSED)
 _NAMES = tuple(outcome.name.lower() for outcome in UsageOutcome)
 
@@ -122,15 +121,17 @@ class UsageRecorder:
             noted = self._noted.get(record.slot)
             if noted is None:
                 noted = self._noted[record.slot] = _Noted(record.account_id)
-            if outcome == _ACCEPTED:
-                noted.accepted += 1
-            else:
+            if outcome:
                 noted.add(_NAMES[outcome], 1)
                 if outcome == _REFUSED:
                     return
+            else:
+                noted.accepted += 1
             if now > noted.used_at:
                 noted.used_at = now
-                noted.request = request
+                # Mostly the same one; to look is quicker than to put it there again.
+                if noted.request is not request:
+                    noted.request = request
 
     def reclassify(self, record: Record, old: UsageOutcome, new: UsageOutcome) -> None:
         """Count a request that was noted as ``old`` as ``new``: its handler found out more than the verifier knew."""

@@ -1,7 +1,7 @@
 """The base of every small value. The only module that imports msgspec.
 
 ``gc=False`` keeps a million cached records out of the garbage collector's walk (a full collection over a million
-ordinary objects stops the process for about 300 ms; over these, for one or two). The hazard: a cycle through such
+ordinary objects stops the process for about 300 ms; these it does not even see). The hazard: a cycle through such
 values is never freed, so a value may hold other values and plain data, never anything that points back at it.
 """
 

@@ -72,7 +72,7 @@ class Verifier:
         # Bound once: binding a method anew costs as much as looking a key up.
         self._take = limiter.take
         self._try_take = limiter.try_take
-        self._usage = usage
+        self._note = usage.note
         self._now = clock.now
         self._flood = FloodGate(clock)
         # Remembered keys are found by a fingerprint under a key that dies with this process: memory, swap and core
@@ -140,7 +140,7 @@ class Verifier:
         # Most ask for nothing but a good key, and need not be asked what else they want.
         if record.plain and now < record.expires_at and (request is ANY_REQUEST or _asks_nothing(request)):
             # The same as `_judge` would come to, for a key that nothing but its life binds.
-            self._usage.note(record, request, _ACCEPTED, now)
+            self._note(record, request, _ACCEPTED, now)
             return known
         return self._judge(known, request, now, take)
 
@@ -159,17 +159,17 @@ class Verifier:
             if decision is None:
                 return None
             if not decision.admitted:
-                self._usage.note(record, request, UsageOutcome.RATE_LIMITED, now)
+                self._note(record, request, UsageOutcome.RATE_LIMITED, now)
                 return Refused(Reason.RATE_LIMITED, record, decision)
             outcome = Accepted(record, decision)
         if request.scopes and (missing := missing_scopes(record.scopes, request.scopes)):
-            self._usage.note(record, request, UsageOutcome.FORBIDDEN, now)
+            self._note(record, request, UsageOutcome.FORBIDDEN, now)
             return Refused(Reason.SCOPE, record, outcome.decision, missing)
-        self._usage.note(record, request, _ACCEPTED, now)
+        self._note(record, request, _ACCEPTED, now)
         return outcome
 
     def _refuse(self, record: Record, reason: Reason, request: Request, now: float) -> Refused:
-        self._usage.note(record, request, OUTCOME_OF[reason], now)
+        self._note(record, request, OUTCOME_OF[reason], now)
         if reason in (Reason.DISABLED, Reason.EXPIRED):
             return Refused(reason, record)
         return Refused(reason, record, self._standing(record, now))

@@ -9,7 +9,16 @@ import pytest
 
 from core.watched import Watching
 from keywright import Accepted, ManualClock, Reason, Refused, Request, Unavailable
-from keywright.flood import BURST, MAX_LOOKUPS, MAX_SOURCES, MAX_UNKNOWN, PER_SECOND, UNKNOWN_SECONDS, FloodGate
+from keywright.flood import (
+    BURST,
+    MAX_LOOKUPS,
+    MAX_SOURCES,
+    MAX_UNKNOWN,
+    PER_SECOND,
+    UNKNOWN_SECONDS,
+    FloodGate,
+    source_of,
+)
 from keywright.key import BUILT_IN_FORMATS, KeyFormats
 from support.installation import ME, Installation
 
@@ -69,6 +78,35 @@ def test_s72_one_source_does_not_throttle_another(installation: Installation, wa
     flood(installation, watching, BURST + 1)
     outcome = watching.verifier.verify(unknown(installation), Request(address="192.0.2.1"))
     assert outcome == Refused(Reason.UNKNOWN)
+
+
+def test_s72_an_ipv6_network_is_one_source(installation: Installation, watching: Watching) -> None:
+    """S72: whoever has one IPv6 address has 2^64 of them, and is one source with all; the next network is another."""
+    before = watching.store.calls["find"]
+    for number in range(BURST + 20):
+        with suppress(Unavailable):
+            watching.verifier.verify(unknown(installation), Request(address=f"2001:db8:0:1::{number:x}"))
+    assert watching.store.calls["find"] - before == BURST
+    neighbour = watching.verifier.verify(unknown(installation), Request(address="2001:db8:0:2::1"))
+    assert neighbour == Refused(Reason.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("unix:", "unix:"),
+        (":" * 1000, ":" * 64),
+    ],
+)
+def test_s72_who_is_counted_as_one(address: str, source: str) -> None:
+    """S72: an IPv4 address is one source however it is written, an IPv6 one as its network, and what is no address
+    at all is short."""
+    assert source_of(address) == source
 
 
 def test_s72_a_known_key_is_never_throttled(installation: Installation, watching: Watching) -> None:

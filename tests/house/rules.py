@@ -40,6 +40,9 @@ THIRD_PARTY = {
     "uvicorn": ("cli/serve.py", "server/http.py"),
 }
 
+#: Sources of randomness that can be foretold, and of ids that are made from time and place.
+GUESSABLE = frozenset({"random", "numpy", "uuid"})
+
 #: A refusal in an adapter's docstring.
 _STATUS = re.compile(r"\b[45]\d\d\b")
 
@@ -216,6 +219,15 @@ def _imported(node: ast.AST) -> list[str]:
             return [module.partition(".")[0]]
         case _:
             return []
+
+
+def guessable(file: str, text: str) -> Iterator[Breach]:
+    """Nothing is random but what the operating system gives (`secrets`): whoever has seen some output of the others
+    can work out the rest, keys included."""
+    for node in ast.walk(ast.parse(text)):
+        for name in _imported(node):
+            if name in GUESSABLE:
+                yield Breach(file, getattr(node, "lineno", 0), f"imports {name}")
 
 
 def silent_test(file: str, text: str) -> Iterator[Breach]:

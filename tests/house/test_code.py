@@ -18,6 +18,7 @@ CODE_RULES = (
     rules.undocumented,
     rules.unannounced,
     rules.third_party,
+    rules.guessable,
 )
 
 #: Rule → a file's place and a text that breaks it exactly once.
@@ -44,6 +45,8 @@ BAD: tuple[tuple[Rule, str, str], ...] = (
     (rules.third_party, "verify.py", "import sqlalchemy.exc\n"),
     (rules.third_party, "server/edge.py", "from pysqlite3 import dbapi2\n"),
     (rules.third_party, "usage.py", "def f():\n    import msgspec\n"),
+    (rules.guessable, "key.py", "import random\n"),
+    (rules.guessable, "digest.py", "def f():\n    from random import SystemRandom\n"),
     (rules.silent_test, "core/test_key.py", "def test_mint(): ...\n"),
     (rules.sleeping_test, "core/test_key.py", "import time\ntime.sleep(1)\n"),
 )
@@ -67,6 +70,7 @@ GOOD: tuple[tuple[Rule, str, str], ...] = (
         'def mint():\n    """A key."""\n    try:\n        raise A\n    except A:\n        pass\n',
     ),
     (rules.third_party, "stores/sql.py", "from sqlalchemy import select\n"),
+    (rules.guessable, "key.py", "import secrets\nrandom = secrets.token_bytes\n"),
     (rules.sleeping_test, "support/servers.py", "import time\ntime.sleep(1)\n"),
     (rules.long_function, "key.py", "def f():\n    def g():\n" + "        x = 1\n" * rules.MAX_BODY_LINES),
 )

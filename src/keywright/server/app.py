@@ -21,7 +21,7 @@ from keywright.server.api import account, keys
 from keywright.server.api.keys import json_answer
 from keywright.server.edge import Edge
 from keywright.server.help import help_page
-from keywright.server.process import allow_connections, forbid_core_dumps
+from keywright.server.process import allow_connections, forbid_core_dumps, spare_from_collection
 from keywright.server.ready import Readiness
 
 #: Below these every request needs a key, whether or not there is anything at its path.
@@ -67,7 +67,9 @@ def from_environment() -> App:
     opened = Keywright(settings)
     log.configure(settings.log_level, opened.formats)
     opened.start()
-    return create_app(opened)
+    app = create_app(opened)
+    spare_from_collection()
+    return app
 
 
 def _add_open_routes(app: FastAPI, opened: Keywright) -> None:

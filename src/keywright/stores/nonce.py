@@ -13,11 +13,11 @@ import mmap
 import os
 import secrets
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from keywright.errors import Unavailable
 
+NONCE_BYTES = 8
 NONCE_FILE_BYTES = 4096
 
 
@@ -25,13 +25,13 @@ class NonceFile:
     """The file, mapped.
 
     Attributes:
-        read: answers the number that stands there now; a C call of about 50 ns.
+        read: answers the bytes that stand there now; one C call, half as long as any other way to read them.
 
     Raises:
         Unavailable: the file cannot be made or mapped.
     """
 
-    read: Callable[[], int]
+    read: Callable[[], bytes]
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -49,8 +49,9 @@ class NonceFile:
                 os.close(descriptor)
         except (OSError, ValueError) as error:
             raise Unavailable(f"The coherence file {self._path} cannot be mapped: {error}.") from error
-        self._view = memoryview(self._memory).cast("Q")
-        self.read = partial(self._view.__getitem__, 0)
+        with memoryview(self._memory) as whole:
+            self._view = whole[:NONCE_BYTES]
+        self.read = self._view.tobytes
 
     def replaced(self) -> bool:
         """Whether another file, or none, stands at the path: others would be writing there, and not here."""
@@ -62,8 +63,9 @@ class NonceFile:
         self._map()
 
     def renew(self) -> None:
-        """Put new random bytes there. One store of 8 aligned bytes: a reader sees the old number or the new one."""
-        self._view[0] = int.from_bytes(secrets.token_bytes(8))
+        """Put new random bytes there. Whoever reads half of them while they are being put there has begun before this
+        returns, and may take them for new or for old."""
+        self._view[:] = secrets.token_bytes(NONCE_BYTES)
 
     def close(self) -> None:
         """Unmap it. Whoever still asks `read` gets a ValueError, never an old answer."""
@@ -85,7 +87,7 @@ def _create(path: Path) -> None:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(descriptor, secrets.token_bytes(8) + bytes(NONCE_FILE_BYTES - 8))
+        os.write(descriptor, secrets.token_bytes(NONCE_BYTES) + bytes(NONCE_FILE_BYTES - NONCE_BYTES))
         # A power cut must not leave an empty file under the name: no process could start on it.
         os.fsync(descriptor)
     finally:
