@@ -29,7 +29,7 @@ TOLD_BEFORE = """            yield transaction
 """
 
 LOOKED_AGAIN = """        with self._misses[digest[0] % _STRIPES]:
-            outcome = self._remembered(presented, request, now, self._take)
+            outcome = self._remembered(presented, request, now, take)
             if outcome is not None:
                 return outcome
             self._cache.catch_up()
@@ -52,8 +52,8 @@ CORE = {
         NARROWINGS,
     ),
     "nothing is done at a fork": (
-        "build.py",
-        "os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)",
+        "forks.py",
+        "os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)",
         "",
         PREFORK,
     ),

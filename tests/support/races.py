@@ -84,8 +84,8 @@ class Tally(NamedTuple):
 
     def assert_kept(self) -> None:
         """See that the promise was kept, and that it was put to the test."""
-        assert self.wrong == []
-        assert self.silent == 0
+        assert not self.wrong, f"{len(self.wrong)} verifications break the promise, such as {self.wrong[0]}"
+        assert not self.silent, f"in {self.silent} steps a watcher was told nothing"
         assert self.soon > self.changes * 0.2, "the verifications after the answer came too late to show anything"
         assert self.overlapped > self.changes * 0.2, "nobody verified while the changes were being made"
 
