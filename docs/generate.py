@@ -123,7 +123,7 @@ FACTS = {
     "lookups": Fact("flood.MAX_LOOKUPS", plain, "Look-ups of unknown keys that run at once."),
     "max_cache": Fact("setting.cache_max_keys", plain, "Keys that a process remembers."),
     "feed": Fact("stores.sql.FEED_LENGTH", plain, "Changes kept for processes that have yet to read them."),
-    "drain": Fact("cli.serve.DRAIN_SECONDS", seconds, "How long a stopping server finishes what it has begun."),
+    "drain": Fact("server.serving.DRAIN_SECONDS", seconds, "How long a stopping server finishes what it has begun."),
     "least_sqlite": Fact("stores.sqlite_file.LEAST_SQLITE_VERSION", dotted, "The oldest SQLite that is used."),
     "least_free": Fact("cli.doctor.LEAST_FREE_BYTES", size, "Room on disk below which `keywright doctor` complains."),
 }

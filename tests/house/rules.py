@@ -37,7 +37,7 @@ THIRD_PARTY = {
     "sqlalchemy": ("stores/", "reference/"),
     "starlette": ("adapters/fastapi.py", "server/", "reference/"),
     "structlog": ("server/log.py",),
-    "uvicorn": ("cli/serve.py", "server/http.py"),
+    "uvicorn": ("server/http.py", "server/serving.py"),
 }
 
 #: Sources of randomness that can be foretold, and of ids that are made from time and place.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Any
 
 import click
 
 from keywright.cli.common import data_dir_option
-
-DRAIN_SECONDS = 30
+from keywright.cli.output import ExitCode
 
 
 @click.command()
@@ -20,20 +20,26 @@ DRAIN_SECONDS = 30
 @click.option("--tls-cert", metavar="PATH", help="Certificate chain, PEM (KEYWRIGHT_TLS_CERT).")
 @click.option("--tls-key", metavar="PATH", help="Its private key, PEM (KEYWRIGHT_TLS_KEY).")
 @data_dir_option
-def command(**flags: str | None) -> None:
-    """Serve the API until interrupted."""
+def command(**flags: str | None) -> int:
+    """Serve the API until interrupted. Exit 0 if everything that was begun was finished and written."""
     from keywright import settings as settings_module
+    from keywright.server.listening import open_sockets
     from keywright.server.process import forbid_core_dumps
+    from keywright.server.supervisor import Supervisor
 
     # Also this process, which only starts the others where there are several: it has had the secret in its memory.
     forbid_core_dumps()
     settings = settings_module.load(flags)
     _require_usable_tls(settings)
-    _require_free_port(settings)
-    # Worker processes read their settings anew; what was said on the command line must reach them.
-    os.environ.update({settings_module.BY_NAME[name].variable: value for name, value in flags.items() if value})
+    # Before anything is said or made: a port in use is the commonest reason not to start.
+    sockets = open_sockets(settings.host, settings.port)
     _first_start(settings)
-    _run(settings)
+    if settings.workers == 1:
+        return _serve_here(settings, sockets)
+    # Worker processes read their settings anew; what was said on the command line must reach them.
+    said = {settings_module.BY_NAME[name].variable: value for name, value in flags.items() if value}
+    supervisor = Supervisor(settings.workers, sockets, {**os.environ, **said}, lambda: _tell(settings))
+    return ExitCode.OK if supervisor.run() else ExitCode.ERROR
 
 
 def _require_usable_tls(settings: Any) -> None:
@@ -48,26 +54,6 @@ def _require_usable_tls(settings: Any) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
     except OSError as error:
         message = f"tls_cert {settings.tls_cert} and tls_key {settings.tls_key} cannot be used: {error}."
-        raise Misconfigured(message) from error
-
-
-def _require_free_port(settings: Any) -> None:
-    """Listen once, before anything is said or made: a port in use is the commonest reason not to start."""
-    import socket
-
-    from keywright.errors import Misconfigured
-
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
-            0
-        ]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        message = (
-            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}. Choose another host or port."
-        )
         raise Misconfigured(message) from error
 
 
@@ -86,29 +72,30 @@ def _first_start(settings: Any) -> None:
         resources = storage.Resources(settings.data_dir)
         campaigns.ensure_sample(resources, operator.id)
         resources.close()
+
+
+def _tell(settings: Any) -> None:
+    """Say that requests are answered from now on."""
     scheme = "https" if settings.tls_cert else "http"
     click.echo(f"Keywright serves on {scheme}://{settings.host}:{settings.port}, data in {settings.data_dir}", err=True)
     click.echo(f'Make a key:  {sys.argv[0]} keys create "Production Server"', err=True)
 
 
-def _run(settings: Any) -> None:
-    import uvicorn
+def _serve_here(settings: Any, sockets: list[Any]) -> ExitCode:
+    """Serve in this process: there is only one."""
+    from keywright.errors import Misconfigured
+    from keywright.server.listening import cannot_listen
+    from keywright.server.serving import Process
 
-    uvicorn.run(
-        "keywright.server.app:from_environment",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        ssl_certfile=settings.tls_cert,
-        ssl_keyfile=settings.tls_key,
-        loop="uvloop",
-        http="keywright.server.http:Protocol",
-        ws="none",
-        # We log ourselves, and believe only the proxies of the settings.
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
+    process = Process(settings, sockets, alone=True, signals=_stopping_signals())
+    process.when_ready(lambda: _tell(settings))
+    try:
+        return ExitCode.OK if process.run() else ExitCode.ERROR
+    except OSError as error:
+        raise Misconfigured(cannot_listen(settings.host, settings.port, error)) from error
+
+
+def _stopping_signals() -> list[signal.Signals]:
+    wanted = [signal.SIGTERM, signal.SIGINT]
+    # A terminal that closes ends the server in order too, unless somebody started it to outlive that (nohup).
+    return wanted if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [*wanted, signal.SIGHUP]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,27 +11,27 @@ from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 
 import keywright
-from keywright import settings as settings_module
 from keywright.adapters import openapi
-from keywright.adapters.asgi import App, KeyAuth
+from keywright.adapters.asgi import KeyAuth
 from keywright.adapters.fastapi import install_errors
 from keywright.build import Keywright
+from keywright.errors import Unavailable
 from keywright.reference import campaigns, storage, subscriptions
-from keywright.server import log
 from keywright.server.api import account, keys
 from keywright.server.api.keys import json_answer
 from keywright.server.edge import Edge
 from keywright.server.help import help_page
-from keywright.server.process import allow_connections, forbid_core_dumps, spare_from_collection
 from keywright.server.ready import Readiness
 
 #: Below these every request needs a key, whether or not there is anything at its path.
 PROTECTED = ("/v1", "/api")
 
+_log = logging.getLogger("keywright.server")
+
 DESCRIPTION = "Issue, list, change, rotate and delete API keys. Every path under `/v1` is also under `/api/v1`."
 
 
-def create_app(opened: Keywright) -> App:
+def create_app(opened: Keywright) -> Edge:
     """The whole application over ``opened``, which is closed when the application stops."""
     return Edge(KeyAuth(build_api(opened), opened, PROTECTED), opened)
 
@@ -43,7 +44,7 @@ def build_api(opened: Keywright) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         # The server has answered everything by now; what is left is in memory only.
-        opened.close()
+        end(opened)
         resources.close()
 
     app = FastAPI(
@@ -59,17 +60,12 @@ def build_api(opened: Keywright) -> FastAPI:
     return app
 
 
-def from_environment() -> App:
-    """The application as a worker process makes it: everything it needs to know is in its environment."""
-    forbid_core_dumps()
-    settings = settings_module.load()
-    allow_connections(settings.max_connections)
-    opened = Keywright(settings)
-    log.configure(settings.log_level, opened.formats)
-    opened.start()
-    app = create_app(opened)
-    spare_from_collection()
-    return app
+def end(opened: Keywright) -> None:
+    """Write what is still in memory, then close. What cannot be written any more is told in the log."""
+    try:
+        opened.close()
+    except Unavailable as error:
+        _log.error("The usage of the last moments could not be written and is lost: %s", error)
 
 
 def _add_open_routes(app: FastAPI, opened: Keywright) -> None:

@@ -34,15 +34,22 @@ ALIAS = "/api/v1"
 ALIAS_OF = "/v1"
 #: Where a server puts a function that tells whether the connection is being closed, if it has one.
 IS_CLOSING_NAME = "keywright.is_closing"
+#: Where it puts a function that tells whether nothing will be read from the connection after this request.
+IS_LAST_NAME = "keywright.is_last"
 
 _FORWARDED_FOR = b"x-forwarded-for"
 _EVERY_ANSWER = encoded([("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")])
+_CLOSE = (b"connection", b"close")
 _TOO_LARGE = Fault("PAYLOAD_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES} bytes.", (("Connection", "close"),))
 _HEADERS_TOO_LARGE = Fault("HEADERS_TOO_LARGE", f"The headers are larger than {MAX_HEADER_BYTES} bytes.")
 
 
 class Edge:
-    """The layer, around the application."""
+    """The layer, around the application.
+
+    Attributes:
+        draining: whether the server has begun to stop; it says so itself.
+    """
 
     def __init__(self, app: App, keywright: Keywright) -> None:
         self._app = app
@@ -50,6 +57,7 @@ class Edge:
         self._log = RequestLog(keywright)
         self._trusted = keywright.settings.trusted_proxies
         self.max_connections = keywright.settings.max_connections
+        self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,7 +65,7 @@ class Edge:
             return
         started = self._keywright.clock.elapsed()
         inner = self._rewritten(scope)
-        answer = _Answer(send, inner[REQUEST_ID_NAME])
+        answer = _Answer(send, inner[REQUEST_ID_NAME], scope.get(IS_LAST_NAME, bool))
         client = _Client(scope, receive, answer)
         try:
             await self._limited(inner, client, answer)
@@ -119,8 +127,9 @@ class Edge:
 class _Answer:
     """Adds the headers that every answer has, and remembers how far it came."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, is_last: Callable[[], bool]) -> None:
         self._send = send
+        self._is_last = is_last
         self._more = [*_EVERY_ANSWER, (b"x-request-id", request_id.encode())]
         self.status = 0
         self.complete = False
@@ -130,6 +139,8 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *self._more]
+            if self._is_last():
+                message["headers"].append(_CLOSE)
         try:
             await self._send(message)
         except Exception as error:

@@ -10,6 +10,8 @@ locked, and tests send the bytes that matter through a real socket.
 from __future__ import annotations
 
 import asyncio
+import select
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from keywright.adapters.answers import Fault
 from keywright.adapters.asgi import encoded
-from keywright.server.edge import IS_CLOSING_NAME
+from keywright.server.edge import IS_CLOSING_NAME, IS_LAST_NAME
 
 if TYPE_CHECKING:
     from keywright.server.edge import Edge
@@ -62,6 +64,8 @@ class Protocol(HttpToolsProtocol):
         self._head_ended = False
         self._head_bytes = 0
         self._refused = False
+        self._draining = False
+        self._deaf = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection, and give its first request a time to arrive."""
@@ -74,6 +78,8 @@ class Protocol(HttpToolsProtocol):
             self._refuse(_TOO_MANY)
         else:
             self._start_deadline()
+            if self.app.draining:
+                self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadlines with the connection."""
@@ -83,7 +89,7 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, as long as it gets somewhere."""
-        if self._refused or self.transport.is_closing():
+        if self._refused or self.transport.is_closing() or (self._deaf and self._is_between_requests()):
             return
         self._head_ended = False
         super().data_received(data)
@@ -98,6 +104,7 @@ class Protocol(HttpToolsProtocol):
         """The first byte of a request: its time runs from here."""
         super().on_message_begin()
         self.scope[IS_CLOSING_NAME] = self.transport.is_closing  # type: ignore[literal-required]
+        self.scope[IS_LAST_NAME] = partial(self._is_last, self.scope)  # type: ignore[literal-required]
         self._reading_head, self._head_bytes = True, 0
         self._start_deadline()
 
@@ -120,6 +127,8 @@ class Protocol(HttpToolsProtocol):
         """An answer was handed over. What the client has not read of it holds the connection, also a closed one."""
         super().on_response_complete()
         self._wait_for_reader()
+        if self._draining:
+            self._hang_up_soon()
 
     def pause_writing(self) -> None:
         """The client reads slower than it is answered: its time to read on runs from here."""
@@ -133,11 +142,11 @@ class Protocol(HttpToolsProtocol):
         self._wait_for_reader()
 
     def shutdown(self) -> None:
-        """Let an answer be finished, and hang up. A client that keeps a TLS connection idle is not waited for: its
-        goodbye may never come."""
-        super().shutdown()
-        if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        """Let all that was asked be answered, and hang up. What may be on its way has a moment to arrive."""
+        self._draining = True
+        # Not for longer: who asks and asks before the answers come would hold up the stop.
+        self.loop.call_later(LINGER_SECONDS, self._stop_listening)
+        self._hang_up_soon()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP in the documented shape, and hang up: nobody knows where the next request begins."""
@@ -145,6 +154,43 @@ class Protocol(HttpToolsProtocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """Nothing is logged: an offer to speak another protocol is declined by answering in this one."""
+
+    def _is_last(self, scope: Any) -> bool:
+        # Asked when the answer begins: what was read after this request is answered too, and then it is not the last.
+        return self._draining and self.cycle.scope is scope
+
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _is_between_requests(self) -> bool:
+        return self._reading_head and not self._head_bytes
+
+    def _stop_listening(self) -> None:
+        # One that is idle is hung up on instead, once it has nothing that is not read.
+        self._deaf = not self._is_idle()
+
+    def _hang_up_soon(self) -> None:
+        if self._is_idle():
+            self.loop.call_later(LINGER_SECONDS, self._hang_up)
+
+    def _hang_up(self) -> None:
+        if self.transport.is_closing():
+            # A client that keeps a TLS connection open is not waited for: its goodbye may never come.
+            if not self.transport.get_write_buffer_size():
+                self.transport.abort()
+            return
+        if not self._is_idle():
+            return
+        if not (self._is_between_requests() and self._has_unread()):
+            self.transport.close()
+        # Else it came, and we were too busy to read it. Its deadline bounds this.
+        self._hang_up_soon()
+
+    def _has_unread(self) -> bool:
+        found = self.transport.get_extra_info("socket")
+        poll = select.poll()
+        poll.register(found.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     def _start_deadline(self) -> None:
         self._stop_deadline()
