@@ -1,0 +1,78 @@
+"""The races can be lost: each fault that they are run for, planted, is caught by their short form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.mutants import assert_caught
+
+LIBRARY = "tests/races/test_library.py"
+GUARDS = "tests/races/test_guards.py"
+DELETES = f"{LIBRARY}::test_s55_a_deleted_key_is_dead_when_the_delete_returns"
+NARROWINGS = f"{LIBRARY}::test_what_is_taken_from_a_key_is_taken_at_once"
+PREFORK = f"{LIBRARY}::test_s55_children_of_a_warm_process_accept_no_deleted_key"
+
+FRESH = "if self._store.freshness() != cache.seen:"
+#: Looks again 50 ms after it has last found something new, and believes itself until then.
+FRESH_FOR_A_WHILE = """if self._now() > self.__dict__.get("until", 0) and self._store.freshness() != cache.seen:
+            self.__dict__["until"] = self._now() + 0.05"""
+
+TOLD_AFTER = """            yield transaction
+
+"""
+TOLD_BEFORE = """            yield transaction
+            tell()
+            transaction.published = False
+
+"""
+
+LOOKED_AGAIN = """        with self._misses[digest[0] % _STRIPES]:
+            outcome = self._remembered(presented, request, now, take)
+            if outcome is not None:
+                return outcome
+            self._cache.catch_up()
+            known = self._look_up(presented, digest, request.address)
+"""
+JOINED = """        lock, flights = self._misses[digest[0] % _STRIPES], self.__dict__.setdefault("flights", {})
+        waits = lock.locked()
+        with lock:
+            known = flights[digest] if waits else self._look_up(presented, digest, request.address)
+            flights[digest] = known
+"""
+
+CORE = {
+    "what is remembered is believed for 50 ms": ("verify.py", FRESH, FRESH_FOR_A_WHILE, DELETES),
+    "others are told before the commit": ("stores/sqlite.py", TOLD_AFTER, TOLD_BEFORE, DELETES),
+    "a change is not published": (
+        "manage/manager.py",
+        "                tx.publish(key_id)\n                self._audit(tx, actor, account_id, Action.KEY_UPDATE",
+        "                self._audit(tx, actor, account_id, Action.KEY_UPDATE",
+        NARROWINGS,
+    ),
+    "nothing is done at a fork": (
+        "forks.py",
+        "os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)",
+        "",
+        PREFORK,
+    ),
+    "whatever was read is remembered": (
+        "cache.py",
+        "if token.applied != self._applied:",
+        "if token.applied > self._applied:",
+        f"{GUARDS}::test_s55_a_slow_read_brings_no_deleted_key_back",
+    ),
+    "who waits takes the other's answer": (
+        "verify.py",
+        LOOKED_AGAIN,
+        JOINED,
+        f"{GUARDS}::test_s55_who_waits_for_a_read_does_not_take_its_answer",
+    ),
+}
+
+
+@pytest.mark.parametrize("mutant", CORE)
+def test_a_fault_in_the_core_is_caught(mutant: str, tmp_path: Path) -> None:
+    """Each fault in the coherence protocol loses a race."""
+    assert_caught(tmp_path, *CORE[mutant])
