@@ -12,6 +12,7 @@ LIBRARY = "tests/races/test_library.py"
 GUARDS = "tests/races/test_guards.py"
 DELETES = f"{LIBRARY}::test_s55_a_deleted_key_is_dead_when_the_delete_returns"
 NARROWINGS = f"{LIBRARY}::test_what_is_taken_from_a_key_is_taken_at_once"
+HEIRS = "tests/races/test_caller.py::test_s55_a_deleted_key_leaves_no_heir"
 PREFORK = f"{LIBRARY}::test_s55_children_of_a_warm_process_accept_no_deleted_key"
 
 FRESH = "if self._store.freshness() != cache.seen:"
@@ -51,6 +52,12 @@ CORE = {
         "                self._audit(tx, actor, account_id, Action.KEY_UPDATE",
         NARROWINGS,
     ),
+    "the caller is remembered from an earlier act": (
+        "manage/rights.py",
+        "row = reads.caller(actor.id)",
+        "row = authorise.__dict__.setdefault(actor.id, reads.caller(actor.id))",
+        HEIRS,
+    ),
     "nothing is done at a fork": (
         "forks.py",
         "os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)",
@@ -70,6 +77,37 @@ CORE = {
         f"{GUARDS}::test_s55_who_waits_for_a_read_does_not_take_its_answer",
     ),
 }
+
+LIMITS = "tests/races/test_limits.py"
+HUNDRED = f"{LIMITS}::test_s71_a_hundred_of_four_thousand"
+WINDOWS = f"{LIMITS}::test_s67_s71_windows_under_load"
+
+LIMITERS = {
+    "every process counts for itself": (
+        "build.py",
+        "SharedLimiter(settings.data_dir / LIMITS_FILE,",
+        'SharedLimiter(settings.data_dir / f"{LIMITS_FILE}.{os.getpid()}",',
+        HUNDRED,
+    ),
+    "no lock in the kernel": (
+        "limits/shared.py",
+        "fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, wanted)",
+        "pass",
+        HUNDRED,
+    ),
+    "windows begin on the minute": (
+        "limits/window.py",
+        "        return (now, 0)\n",
+        "        return (now // limit.window_seconds * limit.window_seconds, 0)\n",
+        WINDOWS,
+    ),
+}
+
+
+@pytest.mark.parametrize("mutant", LIMITERS)
+def test_a_fault_in_the_limits_is_caught(mutant: str, tmp_path: Path) -> None:
+    """Each fault in the counters loses a race."""
+    assert_caught(tmp_path, *LIMITERS[mutant])
 
 
 @pytest.mark.parametrize("mutant", CORE)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import mmap
 import os
 import pickle
+import random
 import signal
 import struct
 import warnings
@@ -53,6 +54,18 @@ def wait_for(ask: Callable[[], object], seconds: float = 60) -> None:
         if SystemClock.elapsed() > deadline:
             raise Failed(f"not so after {seconds} seconds")
         os.sched_yield()
+
+
+def dice(seed: int) -> random.Random:
+    """Chance that is the same in every run."""
+    return random.Random(seed)  # noqa: S311 - nothing here is secret
+
+
+def spend(seconds: float) -> None:
+    """Let the time pass, awake: whoever sleeps wakes late."""
+    until = SystemClock.elapsed() + seconds
+    while SystemClock.elapsed() < until:
+        pass
 
 
 class Forked:
@@ -125,6 +138,23 @@ def together(works: Sequence[Callable[[], Any]]) -> list[Any]:
     """What each work returns, each in a process of its own, all at the same time."""
     with forked(works) as started:
         return [each.result() for each in started]
+
+
+class Rounds:
+    """Rounds that every player begins at the same moment."""
+
+    def __init__(self, players: int) -> None:
+        self._ready = shared_words(players)
+
+    def begin(self, place: int) -> None:
+        """Say that this player is ready for the next round, and wait for the others.
+
+        Raises:
+            Failed: one of them does not come.
+        """
+        self._ready[place] += 1
+        number = self._ready[place]
+        wait_for(lambda: min(self._ready) >= number)
 
 
 class Run(NamedTuple):
