@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from races.test_warm import tracer
 from support.mutants import assert_caught
 
 LIBRARY = "tests/races/test_library.py"
@@ -102,6 +103,30 @@ LIMITERS = {
         WINDOWS,
     ),
 }
+
+WARM = "tests/races/test_warm.py"
+
+COSTS = {
+    "a statement is run for each request": (
+        "verify.py",
+        FRESH,
+        "if self._store.freshness() != cache.seen or self._store.version() < 0:",
+        f"{WARM}::test_a_warm_verification_runs_no_statement",
+    ),
+    "a file is looked at for each request": (
+        "stores/nonce.py",
+        "self.read = self._view.tobytes",
+        "self.read = lambda look=self._view.tobytes: look() if self._path.exists() else b''",
+        f"{WARM}::test_a_warm_verification_touches_no_file",
+    ),
+}
+
+
+@pytest.mark.parametrize("mutant", COSTS)
+def test_a_hidden_cost_is_caught(mutant: str, tmp_path: Path) -> None:
+    """Each statement and each call that a warm verification would make is seen."""
+    tracer()  # where nothing can be traced, that is said once more
+    assert_caught(tmp_path, *COSTS[mutant])
 
 
 @pytest.mark.parametrize("mutant", LIMITERS)
