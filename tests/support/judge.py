@@ -89,7 +89,10 @@ class Heard:
             self.dead[key_id] = self.texts.pop(key_id)
         self.accounts |= set(done.get("accounts", ()))
         new = set(done.get("rows", {})) | set(done.get("accounts", ()))
-        self.entries.append(_resolved(_entry(done["entry"]), done, new))
+        entry = _resolved(_entry(done["entry"]), done, new)
+        # Of processes that start together one makes the operator's account, and all are told of it.
+        if entry[0] != Action.ACCOUNT_CREATE or entry not in self.entries:
+            self.entries.append(entry)
 
     def settle(self, found: Found) -> None:
         """Take what was found for what was said, before somebody goes on working on it."""
