@@ -102,14 +102,15 @@ def create_master_secret(path: Path) -> MasterSecret:
     remove_stale_drafts(path, SystemClock.now())
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        _write_draft(draft)
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-        sync_directory(path.parent)
+        try:
+            _write_draft(draft)
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)
+            sync_directory(path.parent)
+        finally:
+            draft.unlink(missing_ok=True)
     except OSError as error:
         raise Misconfigured(f"The master secret {path} cannot be made: {error.strerror}.") from error
-    finally:
-        draft.unlink(missing_ok=True)
     return read_master_secret(path)
 
 

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
+import shlex
 import shutil
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from support.judge import Broken, Heard, judge
-from support.mutants import ROOT, assert_caught
+from support.mutants import assert_caught
 from support.power import LOSSES, Said, Synced
 from support.recording import Recording, record
+from support.workload import environment, program
 
 SEED = 20_261_122
 #: Enough for the log of the database to be long enough to be copied into it while the work goes on.
 ACTS = 125
 
 
-def environment() -> dict[str, str]:
-    """What programs of the tests' own need in order to be found."""
-    paths = (os.environ.get("PYTHONPATH"), str(ROOT / "tests"))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-
-
 def recorded(directory: Path, acts: int, *seeds: int) -> Recording:
     """Processes that open a data directory below ``directory`` at once, work in it and close it, and all they did."""
     directory.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "support.workload", str(directory / "data")]
-    several = [" ".join([*command, str(seed), str(acts)]) for seed in seeds]
+    several = [shlex.join(program(directory / "data", seed, acts)) for seed in seeds]
     done = record(directory, ["sh", "-c", " & ".join([*several, "wait"])], environment())
     assert len(said(done, b'"closing"')) == len(seeds), "all of them came to their end"
     return done
@@ -72,10 +65,12 @@ def choose(recording: Recording, count: int, chance: random.Random) -> list[int]
     return near + [chance.randint(0, last) for _ in range(count - count // 3)]
 
 
-def cut(recording: Recording, positions: Iterable[int], chance: random.Random, quick_disk: Path) -> str:
+def cut(
+    recording: Recording, positions: Iterable[int], chance: random.Random, quick_disk: Path, before: Heard | None = None
+) -> str:
     """Cut the power at these moments, each time in another way; what was broken then, if anything the first of it."""
     ways = itertools.cycle(LOSSES.items())
-    heard = Heard()
+    heard = before or Heard()
     for number, (position, disk, lines) in enumerate(recording.moments(positions)):
         heard.hear(lines)
         way, loss = next(ways)
@@ -140,6 +135,41 @@ def test_a_kill_after_any_sync_leaves_whole_changes(recording: Recording, quick_
     """Killed between a commit and its acknowledgement, everything stands with its audit line, or nothing does."""
     synced = [at + 1 for at, event in enumerate(recording.events) if isinstance(event, Synced)]
     assert kill(recording, synced[:90], quick_disk) == ""
+
+
+@pytest.mark.full
+def test_1000_power_cuts(quick_disk: Path) -> None:
+    """One process, and several that work and copy each other's log at once; each recording is another one."""
+    chance = random.Random(SEED)  # noqa: S311 - a cut must be the same the next time
+    for number, seeds in enumerate([(1,), (2, 3), (4,), (5, 6, 7)] * 2):
+        done = recorded(quick_disk / f"world {number}", ACTS + 100 // len(seeds), *seeds)
+        assert cut(done, choose(done, 125, chance), chance, quick_disk) == "", (number, seeds)
+
+
+@pytest.mark.full
+def test_a_cut_after_a_cut(quick_disk: Path) -> None:
+    """What goes on after a power cut is as safe in the next one: also while the first is being recovered from."""
+    chance = random.Random(SEED)  # noqa: S311 - a cut must be the same the next time
+    for number in range(6):
+        first = recorded(quick_disk / f"before {number}", 30, 1)
+        world = quick_disk / f"after {number}"
+        world.mkdir()
+        ((_, disk, lines),) = first.moments([chance.randint(0, len(first.events))])
+        disk.cut(world, LOSSES["sectors are lost"], chance)
+        heard = Heard()
+        heard.hear(lines)
+        shutil.copytree(world, quick_disk / f"looked at {number}")
+        heard.settle(judge(quick_disk / f"looked at {number}" / "data", heard))
+        heard.uses, heard.flushed = {}, {}  # the judge's own uses are in the copy alone
+        again = recorded(world, 30, 2)
+        positions = [chance.randint(0, len(again.events)) for _ in range(50)]
+        assert cut(again, positions, chance, quick_disk, heard) == "", number
+
+
+@pytest.mark.full
+def test_a_kill_at_every_moment(recording: Recording, quick_disk: Path) -> None:
+    """After every single call that the driver makes."""
+    assert kill(recording, range(len(recording.events) + 1), quick_disk) == ""
 
 
 WHOLE = "test_a_power_cut_loses_nothing_that_was_acknowledged"

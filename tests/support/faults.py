@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from support.recording import strace
+from support.waiting import eventually
+
 _HOLD = """
 import sys
 from pysqlite3 import dbapi2
@@ -56,6 +59,11 @@ def small_disk(path: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
+def grow(disk: Path, size: str) -> None:
+    """Give a small disk more room."""
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
+
+
 @contextmanager
 def full(disk: Path) -> Iterator[None]:
     """The disk has no byte left."""
@@ -80,6 +88,28 @@ def nothing_can_grow(pid: int) -> Iterator[None]:
         yield
     finally:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def failing_calls(pid: int, fault: str) -> Iterator[None]:
+    """Calls of the operating system fail in a running process, in all of its threads.
+
+    Args:
+        fault: which, how and when, as strace writes it: ``fsync:error=EIO``.
+    """
+    call = fault.split(":", maxsplit=1)[0]
+    command = [strace(), "-f", "-p", str(pid), "-e", f"trace={call}", "-e", f"inject={fault}", "-o", "/dev/null"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as tracer:
+        try:
+            assert eventually(lambda: all(_is_traced(each) for each in Path(f"/proc/{pid}/task").iterdir()), 20)
+            yield
+        finally:
+            tracer.terminate()
+            tracer.wait(timeout=20)
+
+
+def _is_traced(thread: Path) -> bool:
+    return "\nTracerPid:\t0\n" not in (thread / "status").read_text()
 
 
 @contextmanager

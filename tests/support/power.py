@@ -6,6 +6,7 @@ The rules, stricter than any file system:
   sectors may be there; a file may have got its new length without the bytes, and a truncation may not have happened.
 * A name that was made, removed or moved since its directory was last synced may be in any state that it has had since
   then, each name for itself. A directory that is not there takes all that is in it along.
+* What a sync that failed was to write is as it happens to be, and no later sync makes up for it.
 * What is written through a memory map is never synced: such a file may be gone or hold anything from its first mapped
   page on.
 
@@ -44,6 +45,15 @@ class Synced:
 
 
 @dataclass(frozen=True)
+class Spoiled:
+    """A sync failed. What it was to write may have reached the disk or not, and no later sync will write it: the
+    operating system takes it for written."""
+
+    path: Path
+    started: int
+
+
+@dataclass(frozen=True)
 class Named:
     """A name came to stand for what another stood for; for something new (``source`` None); for nothing (``gone``)."""
 
@@ -67,7 +77,7 @@ class Said:
     line: bytes
 
 
-Event: TypeAlias = Wrote | Synced | Named | Mapped | Said
+Event: TypeAlias = Wrote | Synced | Spoiled | Named | Mapped | Said
 
 
 @dataclass(eq=False)
@@ -157,6 +167,8 @@ class Disk:
                 self._nodes[event.path].mapped = True
             case Synced():
                 self._sync(event)
+            case Spoiled() if not self._nodes[event.path].directory:
+                self._spoil(event, random.Random(number))  # noqa: S311 - the same for each cut after it
             case Named():
                 self._name(event)
 
@@ -170,6 +182,11 @@ class Disk:
         for path, states in self._states.items():
             if path.parent == event.path:
                 self._states[path] = states[-1:]
+
+    def _spoil(self, event: Spoiled, chance: random.Random) -> None:
+        node = self._nodes[event.path]
+        write_all(node.durable, _torn(chance, [wrote for number, wrote in node.pending if number < event.started]))
+        node.pending = [each for each in node.pending if each[0] >= event.started]
 
     def _name(self, event: Named) -> None:
         if event.gone:

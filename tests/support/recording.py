@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from support.power import Disk, Event, Mapped, Named, Said, Synced, Wrote
+from support.power import Disk, Event, Mapped, Named, Said, Spoiled, Synced, Wrote
 
 _WRITES = ("openat", "pwrite64", "write", "ftruncate", "fallocate", "fsync", "fdatasync", "mmap")
 _MOVES = ("mkdir", "link", "linkat", "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir")
@@ -76,12 +76,17 @@ def strace() -> str:
     return found
 
 
-def record(root: Path, command: Sequence[str], environment: dict[str, str]) -> Recording:
-    """Run a program and record all that it does to files below ``root``. What it says is its standard output."""
+def record(root: Path, command: Sequence[str], environment: dict[str, str], fault: str = "") -> Recording:
+    """Run a program and record all that it does to files below ``root``. What it says is its standard output.
+
+    Args:
+        fault: see `failing`.
+    """
     before = root.with_name(f"{root.name} before")
     shutil.copytree(root, before)
     calls = ",".join((*_WRITES, *_MOVES, *_UNKNOWN))
     watching = [strace(), "-f", "--seccomp-bpf", "-y", "-xx", "-s", "99999999", "-e", f"trace={calls}"]
+    watching += ["-e", f"inject={fault}"] if fault else []
     with tempfile.NamedTemporaryFile("r") as trace:
         done = subprocess.run(
             [*watching, "-o", trace.name, *command], env=environment, capture_output=True, check=False, timeout=120
@@ -89,6 +94,17 @@ def record(root: Path, command: Sequence[str], environment: dict[str, str]) -> R
         assert not done.stderr, done.stderr.decode()
         events = _Reader(root, before).read(trace)
     return Recording(root, before, events, done.returncode)
+
+
+def failing(fault: str, command: Sequence[str], environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    """Run a program in which calls of the operating system fail.
+
+    Args:
+        fault: which, how and when, as strace writes it: ``fsync:error=EIO:when=3``. Calls are counted in each thread.
+    """
+    call = fault.split(":", 1)[0]
+    watching = [strace(), "-f", "--seccomp-bpf", "-e", f"trace={call}", "-e", f"inject={fault}", "-o", "/dev/null"]
+    return subprocess.run([*watching, *command], env=environment, capture_output=True, check=False, timeout=120)
 
 
 @dataclass(frozen=True)
@@ -174,7 +190,11 @@ class _Reader:
         named = text.split(', "', maxsplit=1)[0] if name in {"write", "pwrite64"} else text
         paths = [Path(_bytes(each).decode()) for each in _PATH.findall(named)]
         ours = [path for path in paths if path == self._root or self._root in path.parents]
-        if not ours or result is None or int(result[1]) < 0:
+        if not ours or result is None:
+            return
+        if int(result[1]) < 0:
+            if name in {"fsync", "fdatasync"}:
+                self._events.append(Spoiled(ours[0], started))
             return
         if name not in self._takers or ours[0].name.endswith(" (deleted)"):
             raise NotModelled(f"{name} of {ours[0]}")

@@ -25,8 +25,8 @@ from keywright.record import NEVER, KeyRow
 ME = Actor(ActorKind.LIBRARY, "workload")
 #: Stands in an announcement for what is known only afterwards: the id of what is made, the moment that a key ends.
 LATER = "*"
-#: The program could not open the directory, and said so properly.
-NOT_STARTED = 3
+#: The directory could not be opened, or not be closed properly, and that was said.
+NOT_DONE = 3
 _MANY = 3
 _USES = 4
 
@@ -44,6 +44,10 @@ def shown(row: KeyRow) -> dict[str, Any]:
         "metadata": row.metadata,
         "successor_id": row.successor_id,
     }
+
+
+def _is_good(row: KeyRow) -> bool:
+    return not row.disabled and row.expires_at == NEVER and not row.networks
 
 
 class Workload:
@@ -180,14 +184,20 @@ class Workload:
             self._delete(Actor(ActorKind.KEY, key_id, self._account_id), key_id)
 
     def _use(self) -> None:
-        key_id = self._pick(lambda row: not row.disabled and row.expires_at == NEVER and not row.networks)
-        self._uses += _USES
-        self._tell({"uses": self._uses, "account": self._account_id})
-        accepted = [isinstance(self._keywright.verify(self._texts[key_id]), Accepted) for _ in range(_USES)]
-        assert all(accepted), f"a good key was refused: {key_id}"
+        self._pick(_is_good)
+        self._verify(_USES)
         with suppress(Unavailable):
             self._keywright.usage.flush()
             self._tell({"flushed": self._uses, "account": self._account_id})
+
+    def _verify(self, times: int) -> None:
+        good = [key_id for key_id, row in self._rows.items() if _is_good(row)]
+        for key_id in self._random.sample(good, min(1, len(good))):
+            self._uses += times
+            self._tell({"uses": self._uses, "account": self._account_id})
+            for _ in range(times):
+                outcome = self._keywright.verify(self._texts[key_id])
+                assert isinstance(outcome, Accepted), f"a good key was refused: {outcome}"
 
     # How it is told
 
@@ -212,6 +222,7 @@ class Workload:
         with suppress(Unavailable):
             found = {each.row.id: each.row for each in self._manager.keys(ME, self._account_id)}
             assert found == self._rows, "a change that failed has changed something"
+        self._verify(1)
         for text in self._dead[-3:]:
             assert self._keywright.verify(text) == Refused(Reason.UNKNOWN), "a deleted key is back"
 
@@ -252,8 +263,19 @@ def work(data_dir: Path, seed: int, acts: int, out: int) -> int:
             say({"closing": True})
     except KeywrightError as error:
         say({"failed": str(error)})
-        return NOT_STARTED
+        return NOT_DONE
     return 0
+
+
+def program(data_dir: Path, seed: int, acts: int) -> list[str]:
+    """The command that does `work` in a process of its own, and says it on its standard output."""
+    return [sys.executable, "-m", "support.workload", str(data_dir), str(seed), str(acts)]
+
+
+def environment() -> dict[str, str]:
+    """What that process needs in order to be found."""
+    paths = (os.environ.get("PYTHONPATH"), str(Path(__file__).parents[1]))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 if __name__ == "__main__":

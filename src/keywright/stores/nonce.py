@@ -85,6 +85,15 @@ def identity(file: Path | int) -> tuple[int, int] | None:
 def _create(path: Path) -> None:
     """Link a full-size file into place: a file that grows or shrinks under a map would kill its readers."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        _write_draft(draft)
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _write_draft(draft: Path) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         os.write(descriptor, secrets.token_bytes(NONCE_BYTES) + bytes(NONCE_FILE_BYTES - NONCE_BYTES))
@@ -92,6 +101,3 @@ def _create(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    with contextlib.suppress(FileExistsError):
-        os.link(draft, path)
-    draft.unlink()
