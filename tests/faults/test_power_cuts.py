@@ -186,7 +186,7 @@ MUTANTS = {
         KILL,
     ),
     "the secret is not synced": ("master.py", ".encode())\n        os.fsync(descriptor)", ".encode())", START),
-    "the secret's name is not synced": ("master.py", "        sync_directory(path.parent)\n", "", START),
+    "the secret's name is not synced": ("master.py", "            sync_directory(path.parent)\n", "", START),
     "the data directory's name is not synced": (
         "build.py",
         "            _sync_names(path.resolve())",
