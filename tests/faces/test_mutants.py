@@ -17,8 +17,8 @@ MUTANTS = {
     ),
     "one request too many is admitted where there are several limits": (
         "limits/window.py",
-        "used + cost <= limit.count for",
-        "used + cost <= limit.count + 1 for",
+        "self.used + cost <= self.limit.count",
+        "self.used + cost <= self.limit.count + 1",
         "tests/faces/test_limits.py::test_s70_several_limits_are_spent_together_or_not_at_all",
     ),
     "another account's key can be deleted": (

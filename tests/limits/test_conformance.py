@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from keywright import SystemClock
-from keywright.limits.conformance import CHECKS, SHARED_CHECKS, Check
+from keywright.limits import conformance, conformance_kinds as kinds
+from keywright.limits.conformance import Check
 from keywright.limits.shared import SharedLimiter
 
+ALL = [*conformance.CHECKS, *conformance.SHARED_CHECKS, *kinds.CHECKS, *kinds.SHARED_CHECKS]
 
-@pytest.mark.parametrize("check", [*CHECKS, *SHARED_CHECKS], ids=lambda check: check.__name__)
+
+@pytest.mark.parametrize("check", ALL, ids=lambda check: check.__name__)
 def test_shared(check: Check, tmp_path: Path) -> None:
     """Counters in a mapped file keep all promises, among processes too."""
     check(lambda: SharedLimiter(tmp_path / "limits.table", SystemClock()))

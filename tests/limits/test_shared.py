@@ -17,7 +17,8 @@ import pytest
 
 from keywright import Limit, Misconfigured, SystemClock, Unavailable
 from keywright.limits.conformance import in_children, remaining, spend
-from keywright.limits.shared import CHUNK_BYTES, ENTRY_BYTES, HEADER_BYTES, LOCK_WAIT_SECONDS, SharedLimiter
+from keywright.limits.counters import CHUNK_BYTES, ENTRY_BYTES, HEADER_BYTES
+from keywright.limits.shared import LOCK_WAIT_SECONDS, SharedLimiter
 
 NOW = 1_737_369_000.0
 LIMITS = (Limit(100, 900),)
@@ -27,11 +28,12 @@ OPEN = """
 import os, sys
 from pathlib import Path
 from keywright import Limit, SystemClock, Unavailable
-from keywright.limits.shared import CHUNK_BYTES, SharedLimiter
+from keywright.limits.counters import CHUNK_BYTES
+from keywright.limits.shared import SharedLimiter
 limiter = SharedLimiter(Path(sys.argv[1]), SystemClock())
 """
 HOLD = """
-limiter._lock(limiter._entry(7), 1.0)
+limiter._keys.acquire(7, limiter._keys.entry(7), 1.0)
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -142,14 +144,14 @@ def test_a_child_does_not_keep_the_lock_of_its_killed_parent(limiter: SharedLimi
 def test_every_cell_is_whole_at_every_instant(limiter: SharedLimiter, path: Path) -> None:
     """Whenever a process is killed, what it leaves in the table is the count before its last request or after it."""
     limiter.take(SLOT, LIMITS, 1, NOW)
-    table, entry, times = limiter._map, HEADER_BYTES + SLOT * ENTRY_BYTES, 1_500_000
+    table, entry, times = limiter._keys.table.map, HEADER_BYTES + SLOT * ENTRY_BYTES, 1_500_000
     cell = struct.Struct("=dII")
     (place,) = (each for each in range(entry, entry + ENTRY_BYTES, cell.size) if any(table[each : each + cell.size]))
 
     def write() -> int:
         with closing(SharedLimiter(path, SystemClock())) as other:
             for spent in range(1, times + 1):
-                other._write(place, NOW, spent, 900)
+                other._keys.put(place, 0, cell.pack(NOW, spent, 900))
         return times
 
     def look() -> int:

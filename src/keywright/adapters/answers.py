@@ -10,7 +10,7 @@ from typing import Any
 
 from keywright.clock import timestamp
 from keywright.errors import ActError, ActFault
-from keywright.limits.base import Decision, Limit, LimitState
+from keywright.limits.base import Decision, Holder, Limit, LimitState, limit_name
 from keywright.outcome import Refused
 from keywright.reason import NOT_A_KEY, Reason
 from keywright.values import Value
@@ -132,23 +132,23 @@ def rate_headers(decision: Decision | None, now: float) -> list[tuple[str, str]]
     states = decision.states
     tightest = states[0] if len(states) == 1 else decision.tightest
     return [
-        ("X-RateLimit-Limit", str(tightest.limit.count)),
+        ("X-RateLimit-Limit", str(tightest.limit.capacity)),
         ("X-RateLimit-Remaining", str(tightest.remaining)),
         ("X-RateLimit-Reset", str(tightest.reset_epoch)),
-        ("RateLimit-Policy", ", ".join([_policy(state.limit)[1] for state in states])),
+        ("RateLimit-Policy", ", ".join([_policy(state.limit, state.holder)[1] for state in states])),
         ("RateLimit", ", ".join([_standing(state, now) for state in states])),
     ]
 
 
 def _standing(state: LimitState, now: float) -> str:
-    return f"{_policy(state.limit)[0]};r={state.remaining};t={max(0, math.ceil(state.resets_at - now))}"
+    return f"{_policy(state.limit, state.holder)[0]};r={state.remaining};t={max(0, math.ceil(state.resets_at - now))}"
 
 
 @lru_cache(maxsize=1024)
-def _policy(limit: Limit) -> tuple[str, str]:
+def _policy(limit: Limit, holder: Holder) -> tuple[str, str]:
     """A limit's name, and its whole policy. There are few limits, and every answer tells of some."""
-    name = f'"{limit}"'
-    return name, f"{name};q={limit.count};w={limit.window_seconds}"
+    name = f'"{limit_name(limit, holder)}"'
+    return name, f"{name};q={limit.capacity};w={limit.refill_seconds}"
 
 
 def missing_key() -> Fault:
@@ -237,7 +237,7 @@ def refusal(refused: Refused, presented: str, surface_prefix: str) -> Fault:
 
 def _rate_limited(decision: Decision) -> Fault:
     seconds = decision.retry_after_seconds
-    violated = [str(state.limit) for state in decision.states if state.remaining == 0]
+    violated = [limit_name(state.limit, state.holder) for state in decision.states if state.remaining < decision.cost]
     return Fault(
         "RATE_LIMIT_EXCEEDED",
         RATE_LIMITED.format(seconds=seconds),

@@ -5,6 +5,8 @@ between processes (`SHARED_CHECKS`), every further call must open the same count
 
     for check in (*CHECKS, *SHARED_CHECKS):
         check(open_mine_on_new_counters())
+
+What exact means for each kind of limit is checked in `conformance_kinds`, in the same way.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import TypeAlias
 
@@ -264,7 +266,12 @@ def exact_after_a_fork(open_: Open) -> None:
 
 def in_children(work: Callable[[], int], children: int, meanwhile: Callable[[], int] | None = None) -> list[int]:
     """What ``work`` returns in each of so many forked children, and what ``meanwhile`` returns here."""
-    started = [_fork(work) for _ in range(children)]
+    return in_children_each([work] * children, meanwhile)
+
+
+def in_children_each(works: Sequence[Callable[[], int]], meanwhile: Callable[[], int] | None = None) -> list[int]:
+    """What each of ``works`` returns in a forked child of its own, after what ``meanwhile`` returns here."""
+    started = [_fork(work) for work in works]
     results = [meanwhile()] if meanwhile else []
     for child, answer in started:
         with os.fdopen(answer, "rb") as pipe:

@@ -1,0 +1,145 @@
+"""A file that many processes map into their memory and change in place, range by range, under locks of the kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import mmap
+import os
+import secrets
+import struct
+import threading
+from pathlib import Path
+
+from keywright.clock import Clock
+from keywright.errors import Misconfigured, Unavailable
+
+_LOCK_POLL_SECONDS = 0.000_05
+_FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux: type, whence, start, length, pid
+_CLOSED_DESCRIPTOR = -1
+
+
+class MappedFile:
+    """The file at ``path``, in units of ``unit_bytes``, the first of which begins with ``magic``.
+
+    Room on disk is reserved unit by unit, before it is written: writing to a hole of a mapped file on a full disk
+    kills the process with SIGBUS; reserving first turns that into an error that can be answered.
+
+    Attributes:
+        map: the file's bytes. Another object after `reserve`; the one before stays valid for whoever holds it.
+        reserved: the units that may be read and written.
+    """
+
+    def __init__(self, path: Path, magic: bytes, unit_bytes: int) -> None:
+        self.path = path
+        self._magic = magic
+        self._unit_bytes = unit_bytes
+        self._growing = threading.Lock()
+        self._descriptor = _CLOSED_DESCRIPTOR
+        self.map = mmap.mmap(-1, 1)
+        self.reserved: set[int] = set()
+
+    def open(self) -> None:
+        """Open the file, making it if need be.
+
+        Raises:
+            Misconfigured: it is another kind of file.
+            Unavailable: it cannot be made or opened.
+        """
+        try:
+            if not self.path.exists():
+                self._create()
+            # Never closed while the process serves, and opened by nobody else in it.
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                # Before it is mapped: an empty file cannot be.
+                if os.pread(descriptor, len(self._magic), 0) != self._magic:
+                    raise Misconfigured(
+                        f"{self.path} is not a limits file of this version. Move it away and start again."
+                    )
+                self.map = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        except OSError as error:
+            raise Unavailable(f"The limits file {self.path} cannot be opened: {error.strerror}.") from error
+        # Only now: the number of a descriptor that was closed again belongs to whatever is opened next.
+        self._descriptor = descriptor
+
+    def _create(self) -> None:
+        """Make the file with its first unit under another name and link it into place: nobody ever sees half a
+        header."""
+        draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, self._unit_bytes)
+            os.pwrite(descriptor, self._magic, 0)
+            # A power cut must not leave an empty file under the name: no process could start on it.
+            os.fsync(descriptor)
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, self.path)
+        finally:
+            os.close(descriptor)
+            draft.unlink()
+
+    def reserve(self, unit: int) -> None:
+        """Make sure that there is room for the unit, on disk and in the map. Opens the file if it is not open.
+
+        Raises:
+            Misconfigured: see `open`.
+            Unavailable: the disk is full, or the file cannot be opened.
+        """
+        end = (unit + 1) * self._unit_bytes
+        with self._growing:
+            if self._descriptor == _CLOSED_DESCRIPTOR:
+                self.open()
+            try:
+                os.posix_fallocate(self._descriptor, unit * self._unit_bytes, self._unit_bytes)
+                if len(self.map) < end:
+                    # Another thread may be reading through the old map: it stays valid until the last lets go.
+                    self.map = mmap.mmap(self._descriptor, max(end, os.fstat(self._descriptor).st_size))
+            except OSError as error:
+                raise Unavailable(f"No room for the counters in {self.path}: {error.strerror}.", 5) from error
+            self.reserved.add(unit)
+
+    def lock(self, offset: int, length: int, wait_seconds: float, clock: Clock) -> bool:
+        """Lock a range against all other processes; False if somebody holds it for longer than ``wait_seconds``.
+
+        Raises:
+            Unavailable: the kernel cannot lock.
+        """
+        wanted = _FLOCK.pack(fcntl.F_WRLCK, 0, offset, length, 0)
+        deadline: float | None = None
+        while True:
+            try:
+                fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, wanted)
+            except BlockingIOError:
+                deadline = clock.elapsed() + wait_seconds if deadline is None else deadline
+                if clock.elapsed() >= deadline:
+                    return False
+                clock.pause(_LOCK_POLL_SECONDS)
+            except OSError as error:
+                raise Unavailable(f"The counters cannot be locked: {error.strerror}.") from error
+            else:
+                return True
+
+    def unlock(self, offset: int, length: int) -> None:
+        """Let go of a range."""
+        fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, 0, offset, length, 0))
+
+    def after_fork(self) -> None:
+        """In a forked child: open the file anew, at the next use. Parent and child would otherwise share one file
+        description, and with it every lock, and both would spend the same permit. The child closes its copy of the
+        parent's: as long as anybody has it open, the kernel would not release what the parent had locked when it was
+        killed."""
+        self.close()
+        self._growing = threading.Lock()
+        # Opened at the next use, where a failure can be answered; until then there is nothing that could be used.
+        self.reserved.clear()
+
+    def close(self) -> None:
+        """Unmap and close; what is in the file stays."""
+        self.map.close()
+        if self._descriptor != _CLOSED_DESCRIPTOR:
+            os.close(self._descriptor)
+            self._descriptor = _CLOSED_DESCRIPTOR
