@@ -98,6 +98,8 @@ FACTS = {
     "max_expiry": Fact("manage.values.MAX_EXPIRY_SECONDS", seconds, "The longest `expires_in_seconds`."),
     "max_limits": Fact("limits.base.MAX_LIMITS_PER_KEY", plain, "Limits of a key."),
     "max_count": Fact("limits.base.MAX_COUNT", plain, "The largest count of a limit."),
+    "slices": Fact("limits.sliding.SLICES", plain, "Into how many slices a sliding window is cut."),
+    "skew": Fact("limits.standing.SKEW_SECONDS", seconds, "How far ahead of the clock a counter's time is believed."),
     "max_window": Fact("limits.base.MAX_WINDOW_SECONDS", seconds, "The longest window of a limit."),
     "max_idempotency": Fact("server.api.keys.MAX_IDEMPOTENCY_CHARACTERS", plain, "Characters of an `Idempotency-Key`."),
     "max_page": Fact("manage.manager.MAX_PAGE_KEYS", plain, "Keys in a page of the list."),

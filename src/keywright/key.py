@@ -56,8 +56,8 @@ class KeyFormat:
             here cannot be made in this format.
         tail_characters: length of what follows; at least 32 where we make the keys.
         checksum: whether the tail ends in tag and CRC. Keys imported from elsewhere need not carry them.
-        rate_limit: the limit of keys that have none of their own, written as in the settings; None for the
-            installation's.
+        rate_limit: the limit of keys that have none of their own, or several, written as in the settings; empty for no
+            limit, None for the installation's.
     """
 
     name: str
@@ -65,7 +65,7 @@ class KeyFormat:
     environments: Mapping[str, str] = field(default_factory=lambda: {"live": ""})
     tail_characters: int = TAIL_CHARACTERS
     checksum: bool = True
-    rate_limit: str | None = None
+    rate_limit: str | tuple[str, ...] | None = None
 
     def full_prefix(self, environment: str) -> str:
         """What a key of ``environment`` starts with, such as ``lwa.sk_live_``. KeyError if there is no such one."""

@@ -140,7 +140,11 @@ class LimitPolicy:
 
     def __init__(self, default: tuple[str, ...], formats: Iterable[KeyFormat]) -> None:
         self.default = parse_limits(default)
-        self._by_format = {each.name: parse_limits((each.rate_limit,)) for each in formats if each.rate_limit}
+        self._by_format = {
+            each.name: parse_limits((each.rate_limit,) if isinstance(each.rate_limit, str) else each.rate_limit)
+            for each in formats
+            if each.rate_limit is not None
+        }
 
     def limits(self, key_format: str, own: tuple[str, ...] | None) -> tuple[Limit, ...]:
         """The limits in force for a key of that format that names ``own``."""

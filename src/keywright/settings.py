@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +128,7 @@ def _format(value: dict[str, Any]) -> KeyFormat:
         raise ValueError("name, prefix and environments of a key format are texts")
     if type(made.tail_characters) is not int or type(made.checksum) is not bool:
         raise ValueError("tail_characters of a key format is a whole number, checksum is true or false")
-    if made.rate_limit is not None:
-        parse_limits((made.rate_limit,))
-    return made
+    return made if made.rate_limit is None else replace(made, rate_limit=_limits(made.rate_limit))
 
 
 def _surfaces(value: Any) -> dict[str, str]:
@@ -168,7 +166,7 @@ TABLE: tuple[Setting, ...] = (
         "default_limit",
         "limit",
         "100/15m",
-        "Limit of keys that name none, such as 100/15m; several with commas; none for no limit.",
+        "Limit of keys that name none: 100/15m, 100/15m sliding, 10/s burst 50; several with commas; none for none.",
         _limits,
     ),
     Setting("default_format", "name", "lwa", "Key format of keys that name none.", _text),

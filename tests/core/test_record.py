@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 
 from keywright import Limit, Reason, Request
 from keywright.key import BUILT_IN_FORMATS, KeyFormat
+from keywright.limits.base import Kind
 from keywright.record import (
     FULL_ACCESS,
     OPERATOR_SCOPE,
@@ -21,7 +22,8 @@ from keywright.record import (
 )
 from keywright.stores.conformance import NOW, row
 
-POLICY = LimitPolicy(("100/15m",), (*BUILT_IN_FORMATS, KeyFormat("fast", "fast_", rate_limit="9/s")))
+MORE_FORMATS = (KeyFormat("two", "two_", rate_limit=("9/s", "50/m sliding")), KeyFormat("any", "any_", rate_limit=()))
+POLICY = LimitPolicy(("100/15m",), (*BUILT_IN_FORMATS, KeyFormat("fast", "fast_", rate_limit="9/s"), *MORE_FORMATS))
 scopes = st.sets(st.sampled_from(["*", "a", "a:b", "b", "operator"]), max_size=4)
 
 
@@ -86,6 +88,8 @@ def test_full_access_covers_all_but_the_operators(held: set[str], wanted: set[st
         ("fast", None, (Limit(9, 1),)),
         ("fast", ("5/m",), (Limit(5, 60),)),
         ("lwa", (), ()),
+        ("two", None, (Limit(9, 1), Limit(50, 60, Kind.SLIDING))),
+        ("any", None, ()),
     ],
 )
 def test_s62_a_limit_is_the_keys_else_the_formats_else_the_installations(

@@ -32,7 +32,7 @@ WRITTEN: dict[str, tuple[Any, str, Any]] = {
     "key_formats": (
         '[{name = "acme", prefix = "acme_", rate_limit = "7/m", environments = {live = "live_", test = "test_"}}]',
         json.dumps([ACME]),
-        (*BUILT_IN_FORMATS, KeyFormat("acme", "acme_", {"live": "live_", "test": "test_"}, rate_limit="7/m")),
+        (*BUILT_IN_FORMATS, KeyFormat("acme", "acme_", {"live": "live_", "test": "test_"}, rate_limit=("7/m",))),
     ),
     "surfaces": ('{"/v2/" = "acme_"}', '{"/v2": "acme_"}', {"/v2": "acme_"}),
     "trusted_proxies": (
@@ -73,6 +73,8 @@ BAD: tuple[tuple[str, Any], ...] = (
     ("key_formats", [{**ACME, "tail_characters": "40"}]),
     ("key_formats", [{**ACME, "checksum": "no"}]),
     ("key_formats", [{**ACME, "rate_limit": "many"}]),
+    ("key_formats", [{**ACME, "rate_limit": ["1/s", "2/s"]}]),
+    ("key_formats", [{**ACME, "rate_limit": 5}]),
     ("surfaces", '["/v1"]'),
     ("surfaces", {"v1": "x_"}),
     ("surfaces", {"/v1": "x y"}),
@@ -226,3 +228,18 @@ def test_what_is_wrong_is_told_in_our_words(name: str, value: Any) -> None:
         load({name: value}, environment={})
     for word in ("object", "argument", "__init__", "Expecting", "host bits", "appear"):
         assert word not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "limits"),
+    [
+        ("7/m", ("7/m",)),
+        (["7/m", "10/s burst 50"], ("7/m", "10/s burst 50")),
+        ("7/m, 100/h sliding", ("7/m", "100/h sliding")),
+        ("none", ()),
+    ],
+)
+def test_s62_a_key_format_has_one_limit_or_several(written: Any, limits: tuple[str, ...]) -> None:
+    """S62: the limits of a format are written as those of the installation are."""
+    settings = load({"key_formats": [{**ACME, "rate_limit": written}]}, environment={})
+    assert settings.key_formats[-1].rate_limit == limits

@@ -207,6 +207,14 @@ def test_verify_as_json_names_the_key(server: Server, account: str) -> None:
     }  # fmt: skip
 
 
+def test_verify_takes_what_it_is_told_to(server: Server, account: str) -> None:
+    """``--cost`` is charged whole or refused whole, and is never less than one."""
+    key = server.key("Costly", "--account", account, "--limit", "5/h sliding")
+    codes = [server.command("verify", "--cost", cost, stdin=key["key"]).returncode for cost in ("3", "3", "2", "1")]
+    assert codes == [0, 5, 0, 5]
+    assert server.command("verify", "--cost", "0", stdin=key["key"]).returncode == 2
+
+
 def test_verify_counts_like_any_other_request(server: Server, account: str) -> None:
     """A verification by the command line takes from the limit that the server keeps, and from no other."""
     made = server.key("Counted", "--account", account, "--limit", "2/h")

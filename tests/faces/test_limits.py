@@ -73,6 +73,32 @@ def test_s69_the_ietf_fields(moving: InProcess, clock: ManualClock) -> None:
     assert state == [("5/m", {"r": 3, "t": 50}), ("100/15m", {"r": 98, "t": 890})]
 
 
+def test_s69_the_ietf_fields_of_every_kind(moving: InProcess, clock: ManualClock) -> None:
+    """The quota of a sliding window is its count, that of a bucket its burst; what is left and when all of it is there
+    again follow the kind."""
+    key = moving.key(rate_limit=["100/15m sliding", "10/s burst 50"])
+    for _ in range(5):
+        answer = get(moving, key)
+    policy, state = policy_and_state(answer)
+    assert policy == [("10/s burst 50", {"q": 50, "w": 5}), ("100/15m sliding", {"q": 100, "w": 900})]
+    assert [name for name, _ in state] == [name for name, _ in policy]
+    assert [each["r"] for _, each in state] == [45, 95]
+    assert state[0][1]["t"] == 1
+    assert 900 <= state[1][1]["t"] <= 915
+    assert (answer.headers["X-RateLimit-Limit"], answer.headers["X-RateLimit-Remaining"]) == ("50", "45")
+    assert int(answer.headers["X-RateLimit-Reset"]) == int(clock.now()) + 1
+    assert moving.keys(key)[-1]["rate_limit"] == ["10/s burst 50", "100/15m sliding"]
+
+
+def test_s69_who_waits_as_told_is_admitted_by_every_kind(moving: InProcess, clock: ManualClock) -> None:
+    """After ``Retry-After`` there is room, though not yet for a second request, where permits flow back one by one."""
+    for limit, again in (("3/10s sliding", 3), ("1/10s burst 3", 1)):
+        key = moving.key(rate_limit=limit)
+        assert [get(moving, key).status_code for _ in range(4)] == [200, 200, 200, 429]
+        clock.advance(int(get(moving, key).headers["Retry-After"]))
+        assert [get(moving, key).status_code for _ in range(again + 1)] == [200] * again + [429]
+
+
 def test_s64_of_several_limits_the_tightest_shows(moving: InProcess, clock: ManualClock) -> None:
     """The three headers are those of the limit with the least left, whichever that is at the time."""
     key = moving.key(rate_limit=["3/1m", "5/1h"])

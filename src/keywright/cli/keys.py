@@ -29,7 +29,13 @@ def command() -> None:
 @click.option("--format", "key_format", metavar="FORMAT", help="lwa, ss, or one of the settings' (default: lwa).")
 @click.option("--environment", metavar="live|test", help="Default: live.")
 @click.option("--scope", "scopes", multiple=True, metavar="SCOPE", help="What it may do; default: everything (*).")
-@click.option("--limit", "limits", multiple=True, metavar="LIMIT", help="Such as 100/15m; none for no limit.")
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="LIMIT",
+    help="100/15m, 100/15m sliding, or 10/s burst 50; none for no limit.",
+)
 @click.option("--network", "networks", multiple=True, metavar="CIDR", help="Where it may be used from.")
 @click.option("--expires", type=Span(), metavar="SPAN", help="Such as 90d; default: never.")
 @data_dir_option

@@ -13,9 +13,12 @@ from keywright.cli.output import ExitCode, say_json
 @click.command()
 @click.option("--scope", "scopes", multiple=True, metavar="SCOPE", help="A scope that the key must have.")
 @click.option("--address", default="", metavar="ADDRESS", help="The address that the key is used from.")
+@click.option(
+    "--cost", type=click.IntRange(min=1), default=1, metavar="NUMBER", help="What it takes from the limits; default: 1."
+)
 @data_dir_option
 @json_option
-def command(scopes: tuple[str, ...], address: str, data_dir: str | None, as_json: bool) -> int:
+def command(scopes: tuple[str, ...], address: str, cost: int, data_dir: str | None, as_json: bool) -> int:
     """Verify the key on standard input: exit 0 if it may pass, 5 if not, with the reason on standard error.
 
     It is a request like any other: it counts towards the key's limit and is its last use.
@@ -28,7 +31,7 @@ def command(scopes: tuple[str, ...], address: str, data_dir: str | None, as_json
     # A standard input that was closed holds no key either.
     presented = sys.stdin.buffer.read(MAX_KEY_CHARACTERS + 2).decode("latin-1").strip() if sys.stdin else ""
     with opened(data_dir) as keywright:
-        outcome = keywright.verify(presented, Request(scopes=scopes, address=address))
+        outcome = keywright.verify(presented, Request(scopes=scopes, address=address, cost=cost))
     record = outcome.record
     if isinstance(outcome, Accepted):
         reason, code = "accepted", ExitCode.OK

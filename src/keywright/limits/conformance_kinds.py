@@ -6,8 +6,7 @@ every request that was ever admitted and count it anew for each decision.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from functools import partial
 
@@ -26,6 +25,22 @@ MINUTE = {
 }
 PATTERNS = 60
 ARRIVALS = 60
+
+
+class Chance:
+    """Numbers without a pattern that matters here, the same in every run."""
+
+    def __init__(self, seed: int) -> None:
+        self._state = seed
+
+    def below(self, end: int) -> int:
+        """A whole number from 0, below ``end``."""
+        self._state = (self._state * 6_364_136_223_846_793_005 + 1_442_695_040_888_963_407) % 2**64
+        return (self._state >> 33) % end
+
+    def of(self, values: Sequence[int]) -> int:
+        """One of the values."""
+        return values[self.below(len(values))]
 
 
 class Fixed:
@@ -80,28 +95,28 @@ class Bucket(Fixed):
 ACCOUNT_OF = {Kind.FIXED: Fixed, Kind.SLIDING: Sliding, Kind.BUCKET: Bucket}
 
 
-def random_limit(chance: random.Random, kind: Kind) -> Limit:
+def random_limit(chance: Chance, kind: Kind) -> Limit:
     """A small limit, so that patterns of some minutes reach all of its borders."""
-    count, window_seconds = chance.randint(1, 12), chance.choice((1, 2, 7, 60, 90))
-    return Limit(count, window_seconds, kind, chance.randint(1, 20) if kind is Kind.BUCKET else 0)
+    count, window_seconds = 1 + chance.below(12), chance.of((1, 2, 7, 60, 90))
+    return Limit(count, window_seconds, kind, 1 + chance.below(20) if kind is Kind.BUCKET else 0)
 
 
-def arrivals(chance: random.Random, limits: Iterable[Limit]) -> list[tuple[float, int]]:
+def arrivals(chance: Chance, limits: Iterable[Limit]) -> list[tuple[float, int]]:
     """When requests come, and what they cost: in crowds, around the ends of windows and slices, after long pauses."""
     lengths = [limit.window_seconds for limit in limits]
-    now, found = START + chance.randrange(64 * 90) * TICK, []
+    now, found = START + chance.below(64 * 90) * TICK, []
     for _ in range(ARRIVALS):
-        length = chance.choice(lengths)
-        ticks = chance.choice((0, 0, 1, length, length * 64 // SLICES + 1, length * 64 - 1, length * 64, length * 65))
-        now += chance.randint(0, ticks) * TICK if chance.random() < 0.5 else ticks * TICK
-        found.append((now, chance.choice((1, 1, 1, 2, 5))))
+        length = chance.of(lengths)
+        ticks = chance.of((0, 0, 1, length, length * 64 // SLICES + 1, length * 64 - 1, length * 64, length * 65))
+        now += (chance.below(ticks + 1) if chance.below(2) else ticks) * TICK
+        found.append((now, chance.of((1, 1, 1, 2, 5))))
     return found
 
 
 def every_kind_is_what_it_says(open_: Open) -> None:
     """For each kind, in random patterns of requests and costs: admitted where the plain account has room, and nowhere
     else, and what is left is what that account has left."""
-    chance = random.Random(7)  # noqa: S311 - a pattern, not a secret
+    chance = Chance(7)
     with closing(open_()) as limiter:
         for slot in range(PATTERNS):
             kind = Kind(slot % 3)
@@ -120,7 +135,7 @@ def every_kind_is_what_it_says(open_: Open) -> None:
 def a_sliding_window_is_kept_wherever_it_begins(open_: Open) -> None:
     """In no span of the window's length is more than the count admitted; and a request is refused only where the span
     that is longer by one slice has no room for it."""
-    chance = random.Random(11)  # noqa: S311 - a pattern, not a secret
+    chance = Chance(11)
     with closing(open_()) as limiter:
         for slot in range(PATTERNS):
             limit = random_limit(chance, Kind.SLIDING)
@@ -136,7 +151,7 @@ def a_sliding_window_is_kept_wherever_it_begins(open_: Open) -> None:
 
 def a_bucket_never_gives_more_than_flowed_in(open_: Open) -> None:
     """From any moment to any other, what passed is at most the burst and what flows in at the limit's rate."""
-    chance = random.Random(13)  # noqa: S311 - a pattern, not a secret
+    chance = Chance(13)
     with closing(open_()) as limiter:
         for slot, limit in enumerate((Limit(7, 1, Kind.BUCKET, 3), Limit(11, 60, Kind.BUCKET, 20))):
             log: list[tuple[int, int]] = []
@@ -157,7 +172,7 @@ def a_bucket_never_gives_more_than_flowed_in(open_: Open) -> None:
 
 def all_kinds_are_decided_together(open_: Open) -> None:
     """Limits of every kind, on the key and on its account: all have room and all are charged, or none is."""
-    chance = random.Random(17)  # noqa: S311 - a pattern, not a secret
+    chance = Chance(17)
     with closing(open_()) as limiter:
         for slot in range(PATTERNS // 2):
             own = tuple(random_limit(chance, kind) for kind in Kind)
@@ -176,7 +191,7 @@ def all_kinds_are_decided_together(open_: Open) -> None:
 
 def who_waits_as_told_is_admitted(open_: Open) -> None:
     """After ``retry_after_seconds`` there is room, for every kind and any cost; a second earlier there was none."""
-    chance = random.Random(19)  # noqa: S311 - a pattern, not a secret
+    chance = Chance(19)
     with closing(open_()) as limiter:
         for slot in range(PATTERNS):
             limit = random_limit(chance, Kind(slot % 3))
@@ -194,7 +209,7 @@ def who_waits_as_told_is_admitted(open_: Open) -> None:
 
 def the_reset_is_when_all_is_there_again(open_: Open) -> None:
     """For every kind, at ``resets_at`` the whole allowance is there, and no moment before."""
-    chance = random.Random(23)  # noqa: S311 - a pattern, not a secret
+    chance = Chance(23)
     with closing(open_()) as limiter:
         for slot in range(PATTERNS):
             limit = random_limit(chance, Kind(slot % 3))

@@ -150,20 +150,17 @@ class Counters:
                 self._ring_offset(number, place)
         return places, standings
 
-    def write(self, number: int, offset: int, places: Sequence[int], standings: Sequence[Standing]) -> None:
+    def write(self, number: int, offset: int, places: Sequence[int], standings: Sequence[Any]) -> None:
         """Store standings in the cells that `read` has found for them."""
         for place, standing in zip(places, standings, strict=True):
             limit = standing.limit
-            match standing:
-                case Window():
-                    packed = _CELL.pack(standing.opened_at, standing.used, _tag(limit))
-                case Bucket():
-                    packed = _BUCKET.pack(*standing.cell, _tag(limit))
-                case Slices():
-                    self._write_slices(number, offset, place, standing)
-                    packed = _CELL.pack(standing.state().resets_at, 0, _tag(limit))
-                case _:
-                    raise AssertionError("every kind of limit is stored")
+            if isinstance(standing, Window):
+                packed = _CELL.pack(standing.opened_at, standing.used, _tag(limit))
+            elif isinstance(standing, Bucket):
+                packed = _BUCKET.pack(*standing.cell, _tag(limit))
+            else:
+                self._write_slices(number, offset, place, standing)
+                packed = _CELL.pack(standing.state().resets_at, 0, _tag(limit))
             self.put(offset, place, packed)
 
     def put(self, offset: int, place: int, packed: bytes) -> None:

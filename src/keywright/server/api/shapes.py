@@ -77,7 +77,9 @@ class _Values(_Shape):
         default=0, ge=1, le=MAX_EXPIRY_SECONDS, description="Instead of `expires_at`.", examples=[7776000]
     )
     rate_limit: str | list[str] | None = Field(
-        default=None, description="Such as `100/15m`, or a list of up to four; null for none.", examples=["100/15m"]
+        default=None,
+        description="`100/15m`, `100/15m sliding` or `10/s burst 50`, or a list of up to four; null for none.",
+        examples=["100/15m"],
     )
     networks: list[str] = Field(
         default=[], max_length=MAX_NETWORKS, description="CIDR blocks.", examples=[["203.0.113.0/24"]]
