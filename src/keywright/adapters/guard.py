@@ -7,8 +7,8 @@ with `Guard.decide` only where that says None.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeAlias, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, cast
 
 from keywright.adapters import answers
 from keywright.adapters.address import client_address
@@ -105,6 +105,15 @@ class Wanted(Value, frozen=True, gc=False):
 
 #: Nothing but a good key.
 ANY_KEY = Wanted()
+
+
+def wanting(scopes: Sequence[str] = (), cost: int = 1, environment: str = "") -> Wanted:
+    """The same with the scopes in any form; a single one may be a text.
+
+    Raises:
+        ValueError: the cost is less than 1.
+    """
+    return Wanted((scopes,) if isinstance(scopes, str) else tuple(scopes), cost, environment)
 
 
 class Sent(Value, frozen=True, gc=False):
@@ -304,7 +313,13 @@ def raised(error: Exception, caller: Caller | None) -> Fault | None:
             return None
 
 
-def joined(headers: Iterable[tuple[str, str]], more: Headers) -> list[tuple[str, str]]:
-    """``headers`` and ``more``; of a name that is in both only what ``more`` says."""
-    names = {name.lower() for name, _ in more}
-    return [*(each for each in headers if each[0].lower() not in names), *more]
+def required_caller(found: Mapping[str, Any]) -> Caller:
+    """The caller whom an adapter has left in a request's own table.
+
+    Raises:
+        Misconfigured: it has left none: no adapter has asked for a key there.
+    """
+    caller: Caller | None = found.get(CALLER_NAME)
+    if caller is None:
+        raise Misconfigured("Nobody asked for a key here: KeyAuth is not in front, or lets this path pass.")
+    return caller
