@@ -27,6 +27,7 @@ _TIME_METHODS = frozenset({"now", "utcnow", "today"})
 #: the package that has it, so that each can be replaced in one place.
 THIRD_PARTY = {
     "alembic": ("stores/schema/",),
+    "asgiref": ("adapters/django.py",),
     "click": ("cli/",),
     "django": ("adapters/django.py", "adapters/django_rest.py"),
     "fastapi": ("adapters/fastapi.py", "server/", "reference/"),

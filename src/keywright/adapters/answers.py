@@ -33,6 +33,9 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "SERVICE_UNAVAILABLE": (503, "This cannot be answered right now"),
 }
 
+#: The code of each status that errors have.
+CODE_OF: Mapping[int, str] = {status: code for code, (status, _) in ERRORS.items()}
+
 MISSING_KEY = "Missing API key. Include your API key in the X-API-Key header."
 INVALID_KEY = "Invalid API key. Check that your key is correct and active."
 WRONG_PREFIX = "Invalid API key format. Keys must start with '{prefix}' prefix."

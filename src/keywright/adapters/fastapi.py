@@ -8,24 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from fastapi import Depends, FastAPI, Request as HttpRequest, Response, Security
+from fastapi import Depends, FastAPI, Request as HttpRequest, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import BaseModel, ValidationError
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match
 
-from keywright.adapters import answers
+from keywright.adapters import answers, starlette
 from keywright.adapters.answers import Fault, FaultRaised
-from keywright.adapters.asgi import GUARD_NAME, REQUEST_ID_NAME, SCOPE_NAME
-from keywright.adapters.guard import Caller, Keys, Wanted, raised
+from keywright.adapters.guard import Caller, Keys, Wanted
 from keywright.adapters.json_body import MalformedJson, parse_json
-from keywright.errors import ActError, Unavailable
 
 M = TypeVar("M", bound=BaseModel)
 
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 #: Of a member's name in an answer.
 MEMBER_CHARACTERS = 80
 
@@ -56,18 +51,13 @@ def require_scope(scope: str) -> Any:
     wanted = Wanted((scope,))
 
     # The two schemes are asked for nothing but their place in the API document; the key was verified long before.
-    def dependency(
+    # Asynchronous, because FastAPI would go to a thread for anything else.
+    async def dependency(
         request: HttpRequest,
         _header: Any = Security(_HEADER_SCHEME, scopes=[scope]),
         _bearer: Any = Security(_BEARER_SCHEME, scopes=[scope]),
     ) -> Caller:
-        caller: Caller | None = request.scope.get(SCOPE_NAME)
-        if caller is None:  # nobody put `KeyAuth` in front, or it was told to let this path pass
-            raise FaultRaised(answers.missing_key())
-        lacking = request.scope[GUARD_NAME].lacking(caller, wanted)
-        if lacking is not None:
-            raise FaultRaised(lacking)
-        return caller
+        return starlette.enforce(request, wanted)
 
     return Depends(dependency)
 
@@ -143,53 +133,13 @@ def validation_fault(error: RequestValidationError) -> Fault:
     return Fault("VALIDATION_ERROR", message, details={"details": [{"member": name} for name, _ in named]})
 
 
-def http_fault(request: HttpRequest, error: HTTPException) -> Fault:
-    """The answer to what the router itself found: no such path, or no such method on it."""
-    if error.status_code == 405:
-        allowed = allowed_methods(request)
-        message = f"{request.method} is not possible here; use {_either(allowed)}."
-        return Fault("METHOD_NOT_ALLOWED", message, (("Allow", ", ".join(allowed)),))
-    return Fault("NOT_FOUND", "There is nothing at this path.")
-
-
-def _either(words: list[str]) -> str:
-    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else "another path"
-
-
-def allowed_methods(request: HttpRequest) -> list[str]:
-    """All methods of all routes at the request's path: the router itself names only those of the first."""
-    routes = request.app.router.routes
-    found = []
-    for method in METHODS:
-        scope = {**request.scope, "method": method}
-        if any(route.matches(scope)[0] is Match.FULL for route in routes):
-            found.append(method)
-    return found + (["HEAD"] if "GET" in found else [])
-
-
 def fault_of(request: HttpRequest, error: Exception) -> Fault:
-    """The answer to anything that a handler of ours may raise."""
-    ours = raised(error, request.scope.get(SCOPE_NAME))
-    if ours is not None:
-        return ours
-    match error:
-        case RequestValidationError():
-            return validation_fault(error)
-        case HTTPException():
-            return http_fault(request, error)
-        case _:
-            return answers.internal_error(request.scope.get(REQUEST_ID_NAME, ""))
+    """The answer to anything that a handler may raise."""
+    if isinstance(error, RequestValidationError):
+        return validation_fault(error)
+    return starlette.fault_of(request, error)
 
 
 def install_errors(app: FastAPI, keywright: Keys) -> None:
     """Answer every error of ``app`` in the documented form; also those of the machine, as 503."""
-
-    async def answer(request: HttpRequest, error: Exception) -> Response:
-        found = fault_of(request, error)
-        media_type, text = found.body(keywright.clock.now(), request.headers.get("accept", ""))
-        # A message may quote what was sent, and what was sent in the wrong place may be a key.
-        body = keywright.redact(text.decode())
-        return Response(body, found.status, dict(found.headers), media_type)
-
-    for kind in (FaultRaised, Unavailable, ActError, HTTPException, RequestValidationError, Exception):
-        app.add_exception_handler(kind, answer)
+    starlette.install_errors(app, keywright, fault_of, (RequestValidationError,))

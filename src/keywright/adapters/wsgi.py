@@ -4,9 +4,9 @@ What the application finds in ``environ["keywright"]`` is a `Caller`. Rate heade
 to what a server answers when the application raises, which nobody but the server sees.
 
 A WSGI server folds a request's headers into one table, and what it folds cannot be told apart afterwards. Where a
-header came twice, servers join the values with a comma: so a comma always separates two keys here. ``X_API_Key`` has the
-same place in the table as ``X-API-Key``: gunicorn, waitress, Werkzeug and mod_wsgi drop names with an underscore, wsgiref
-joins the two, so that different ones are refused.
+header came twice, servers join the values with a comma: so a comma always separates two keys here. ``X_API_Key`` has
+the same place in the table as ``X-API-Key``: gunicorn, waitress, Werkzeug and mod_wsgi drop names with an underscore;
+wsgiref joins the two, so that different ones are refused.
 """
 
 from __future__ import annotations
