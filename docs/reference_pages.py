@@ -264,7 +264,7 @@ def _api_routes(found: Any) -> Iterator[APIRoute]:
 def _scope(dependant: Dependant) -> str | None:
     """The scope that a route asks for: what its dependency was made with."""
     for each in dependant.dependencies:
-        if each.call is not None and "require_scope" in each.call.__qualname__:
+        if each.call is not None and "require_key" in each.call.__qualname__:
             scope: str = inspect.getclosurevars(each.call).nonlocals["wanted"].scopes[0]
             return scope
     return None

@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TypeAlias
 
-import httpx
 import pytest
 
 from keywright import Keywright, ManualClock
-from support.cases import CASES, Case, Verdict, assert_flat_error, assert_unauthorized, material
+from support.cases import CASES, Case, Verdict, assert_unauthorized, assert_verdict, material
 from support.faces import Face, InProcess, OverHttp
 from support.installation import Installation
 from support.servers import Server
@@ -40,18 +39,6 @@ def prepared(
         else:
             face = OverHttp(server_keywright, server)
         yield face, material(face)
-
-
-def assert_verdict(case: Case, answer: httpx.Response, now: float) -> None:
-    """What the table says."""
-    if case.verdict.status == 401:
-        assert_unauthorized(answer, case.verdict.message, now)
-    elif case.verdict is Verdict.TWO_KEYS:
-        assert_flat_error(answer, 400, "BAD_REQUEST", case.verdict.message, now)
-        assert "X-RateLimit-Limit" not in answer.headers
-    else:
-        assert answer.status_code == case.verdict.status, answer.text
-        assert answer.headers["X-RateLimit-Limit"] == "100"
 
 
 @pytest.mark.parametrize("case", CASES, ids=by_name)

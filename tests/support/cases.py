@@ -192,6 +192,18 @@ def assert_unauthorized(answer: Any, message: str, now: float) -> None:
     assert not [name for name in answer.headers if name.lower().startswith(("x-ratelimit", "ratelimit"))]
 
 
+def assert_verdict(case: Case, answer: Any, now: float) -> None:
+    """What the table says."""
+    if case.verdict.status == 401:
+        assert_unauthorized(answer, case.verdict.message, now)
+    elif case.verdict is Verdict.TWO_KEYS:
+        assert_flat_error(answer, 400, "BAD_REQUEST", case.verdict.message, now)
+        assert "X-RateLimit-Limit" not in answer.headers
+    else:
+        assert answer.status_code == case.verdict.status, answer.text
+        assert answer.headers["X-RateLimit-Limit"] == "100"
+
+
 #: The headers that tell where a key's limits stand.
 RATE_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit-Policy", "RateLimit")
 

@@ -129,15 +129,32 @@ class OverHttp(Face):
 
     def send(self, method: str, path: str, headers: Headers = (), body: bytes | None = None) -> httpx.Response:
         """See `Face.send`."""
-        connection = HTTPConnection(urlsplit(self.server.url).netloc, timeout=30)
-        try:
-            connection.putrequest(method, path, skip_accept_encoding=True)
-            for name, value in headers:
-                connection.putheader(name, value)
-            if body is not None:
-                connection.putheader("Content-Length", str(len(body)))
-            connection.endheaders(body)
-            answer = connection.getresponse()
-            return httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
-        finally:
-            connection.close()
+        return send_over(urlsplit(self.server.url).netloc, method, path, headers, body)
+
+
+class OverPort(Face):
+    """An application that a thread of the test serves, over the test's own installation."""
+
+    def __init__(self, keywright: Keywright, port: int) -> None:
+        super().__init__(keywright)
+        self._netloc = f"127.0.0.1:{port}"
+
+    def send(self, method: str, path: str, headers: Headers = (), body: bytes | None = None) -> httpx.Response:
+        """See `Face.send`."""
+        return send_over(self._netloc, method, path, headers, body)
+
+
+def send_over(netloc: str, method: str, path: str, headers: Headers, body: bytes | None) -> httpx.Response:
+    """One request over a connection of its own, with exactly these headers and this body."""
+    connection = HTTPConnection(netloc, timeout=30)
+    try:
+        connection.putrequest(method, path, skip_accept_encoding=True)
+        for name, value in headers:
+            connection.putheader(name, value)
+        if body is not None:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        return httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
+    finally:
+        connection.close()

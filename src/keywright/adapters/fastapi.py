@@ -5,7 +5,7 @@ Put `adapters.asgi.KeyAuth` in front of the application; what is here builds on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from fastapi import Depends, FastAPI, Request as HttpRequest, Security
@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from keywright.adapters import answers, starlette
 from keywright.adapters.answers import Fault, FaultRaised
-from keywright.adapters.guard import Caller, Keys, Wanted
+from keywright.adapters.guard import Caller, Keys, wanting
 from keywright.adapters.json_body import MalformedJson, parse_json
 
 M = TypeVar("M", bound=BaseModel)
@@ -48,14 +48,23 @@ def require_scope(scope: str) -> Any:
     What it checks is what this process remembers of the key, which is current. A handler that changes rights must
     check again inside its own transaction.
     """
-    wanted = Wanted((scope,))
+    return require_key(scopes=(scope,))
+
+
+def require_key(*, scopes: Sequence[str] = (), environment: str = "") -> Any:
+    """The same for any number of scopes, also none, and for an environment.
+
+    What a route costs is told to `KeyAuth`, which charges before it is known which route it will be.
+    """
+    wanted = wanting(scopes, environment=environment)
+    listed = list(wanted.scopes)
 
     # The two schemes are asked for nothing but their place in the API document; the key was verified long before.
     # Asynchronous, because FastAPI would go to a thread for anything else.
     async def dependency(
         request: HttpRequest,
-        _header: Any = Security(_HEADER_SCHEME, scopes=[scope]),
-        _bearer: Any = Security(_BEARER_SCHEME, scopes=[scope]),
+        _header: Any = Security(_HEADER_SCHEME, scopes=listed),
+        _bearer: Any = Security(_BEARER_SCHEME, scopes=listed),
     ) -> Caller:
         return starlette.enforce(request, wanted)
 

@@ -7,16 +7,17 @@ first, and answers 404 and 405 before any middleware is asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from copy import copy
 from typing import Any, TypeAlias
 
 from litestar import Request, Response
 from litestar.config.app import AppConfig
 from litestar.connection import ASGIConnection
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.params import SkipValidation
 from litestar.plugins import InitPlugin
 
 from keywright.adapters.answers import FaultRaised, missing_key
@@ -24,6 +25,8 @@ from keywright.adapters.asgi import GUARD_NAME, SCOPE_NAME
 from keywright.adapters.guard import UNCACHED, Caller, Guard, Keys, required_caller, wanting
 from keywright.errors import ActError, Unavailable
 
+#: A handler's parameter ``caller`` of this type is the `Caller`.
+CallerDependency: TypeAlias = NamedDependency[SkipValidation[Caller]]
 Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
 
 SCHEMES = {
@@ -107,6 +110,8 @@ def require_key(*, scopes: Sequence[str] = (), environment: str = "") -> Callabl
 
 def _documented(config: OpenAPIConfig) -> OpenAPIConfig:
     given = config.components if isinstance(config.components, list) else [config.components]
-    components = [*given, Components(security_schemes=dict(SCHEMES))]
-    security = config.security or [{name: []} for name in SCHEMES]
-    return replace(config, components=components, security=security)
+    # A copy: the one that applications share by default belongs to nobody.
+    documented = copy(config)
+    documented.components = [*given, Components(security_schemes=dict(SCHEMES))]
+    documented.security = config.security or [{name: []} for name in SCHEMES]
+    return documented
