@@ -14,9 +14,9 @@ import pytest
 
 from keywright import Keywright, KeywrightError
 from support import faults
+from support.crashes import cut
 from support.judge import Broken, Heard, judge
 from support.mutants import assert_caught
-from support.power import LOSSES
 from support.recording import failing, record
 from support.servers import COMMAND, Server, clean_environment, running, start
 from support.wire import answer_of, assert_error
@@ -94,18 +94,8 @@ def test_a_power_cut_after_a_sync_that_failed(sync: int, quick_disk: Path) -> No
     fault = f"fsync:error=EIO:when={sync}"
     recording = record(world, program(world / "data", SEED, ACTS), environment(), fault)
     chance = random.Random(SEED)  # noqa: S311 - a cut must be the same the next time
-    heard = Heard()
     positions = [chance.randint(0, len(recording.events)) for _ in range(30)]
-    for number, (position, disk, lines) in enumerate(recording.moments(positions)):
-        heard.hear(lines)
-        to = quick_disk / f"sync {sync}, cut {number}"
-        to.mkdir()
-        disk.cut(to, chance.choice(list(LOSSES.values())), chance)
-        try:
-            judge(to / "data", heard)
-        except Broken as error:
-            raise AssertionError(f"{fault}, cut at event {position}") from error
-        shutil.rmtree(to)
+    assert cut(recording, positions, chance, quick_disk) == ""
 
 
 @pytest.fixture(scope="module")

@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import random
-import shlex
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from support.judge import Broken, Heard, judge
+from support.crashes import cut, kill, recorded, said
+from support.judge import Heard, judge
 from support.mutants import assert_caught
-from support.power import LOSSES, Said, Synced
-from support.recording import Recording, record
-from support.workload import environment, program
+from support.power import LOSSES, Synced
+from support.recording import Recording
 
 SEED = 20_261_122
 #: Enough for the log of the database to be long enough to be copied into it while the work goes on.
 ACTS = 125
-
-
-def recorded(directory: Path, acts: int, *seeds: int) -> Recording:
-    """Processes that open a data directory below ``directory`` at once, work in it and close it, and all they did."""
-    directory.mkdir(exist_ok=True)
-    several = [shlex.join(program(directory / "data", seed, acts)) for seed in seeds]
-    done = record(directory, ["sh", "-c", " & ".join([*several, "wait"])], environment())
-    assert len(said(done, b'"closing"')) == len(seeds), "all of them came to their end"
-    return done
-
-
-@pytest.fixture(scope="module")
-def first_start(quick_disk: Path) -> Recording:
-    """The first start on nothing, the first accounts and keys, the end."""
-    return recorded(quick_disk / "first", 0, SEED)
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +30,6 @@ def is_database(path: Path) -> bool:
     return path.suffix == ".db"
 
 
-def said(recording: Recording, what: bytes) -> list[int]:
-    """When this was said."""
-    return [at for at, event in enumerate(recording.events) if isinstance(event, Said) and what in event.line]
-
-
 def checkpoints(recording: Recording) -> list[int]:
     """When a database's log had been copied into it."""
     return [at for at, event in enumerate(recording.events) if isinstance(event, Synced) and is_database(event.path)]
@@ -63,47 +40,6 @@ def choose(recording: Recording, count: int, chance: random.Random) -> list[int]
     last, copied = len(recording.events), checkpoints(recording)
     near = [min(last, max(0, chance.choice(copied) + chance.randint(-20, 20))) for _ in range(count // 3)]
     return near + [chance.randint(0, last) for _ in range(count - count // 3)]
-
-
-def cut(
-    recording: Recording, positions: Iterable[int], chance: random.Random, quick_disk: Path, before: Heard | None = None
-) -> str:
-    """Cut the power at these moments, each time in another way; what was broken then, if anything the first of it."""
-    ways = itertools.cycle(LOSSES.items())
-    heard = before or Heard()
-    for number, (position, disk, lines) in enumerate(recording.moments(positions)):
-        heard.hear(lines)
-        way, loss = next(ways)
-        to = quick_disk / f"cut {number}"
-        to.mkdir()
-        disk.cut(to, loss, chance)
-        if broken := judged(to, heard, f"cut at event {position} of {len(recording.events)}, {way}"):
-            return broken
-    return ""
-
-
-def judged(to: Path, heard: Heard, what: str) -> str:
-    """What is broken in what was left, in words, if anything is; and clear it away."""
-    try:
-        judge(to / "data", heard)
-    except Broken as error:
-        return f"{what}: {error}"
-    finally:
-        shutil.rmtree(to)
-    return ""
-
-
-def kill(recording: Recording, positions: Iterable[int], quick_disk: Path) -> str:
-    """Kill everything at these moments; what was broken then, if anything the first of it."""
-    heard = Heard()
-    for position, disk, lines in recording.moments(positions):
-        heard.hear(lines)
-        to = quick_disk / f"killed {position}"
-        to.mkdir()
-        disk.kill(to)
-        if broken := judged(to, heard, f"killed at event {position} of {len(recording.events)}"):
-            return broken
-    return ""
 
 
 def test_the_recording_holds_what_is_to_be_cut(recording: Recording) -> None:
