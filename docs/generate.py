@@ -127,7 +127,12 @@ FACTS = {
     "feed": Fact("stores.sql.FEED_LENGTH", plain, "Changes kept for processes that have yet to read them."),
     "drain": Fact("server.serving.DRAIN_SECONDS", seconds, "How long a stopping server finishes what it has begun."),
     "least_sqlite": Fact("stores.sqlite_file.LEAST_SQLITE_VERSION", dotted, "The oldest SQLite that is used."),
-    "least_free": Fact("cli.doctor.LEAST_FREE_BYTES", size, "Room on disk below which `keywright doctor` complains."),
+    "hung": Fact("server.supervisor.HUNG_SECONDS", seconds, "How long a worker may say nothing before it is replaced."),
+    "max_pause": Fact(
+        "server.supervisor.MAX_PAUSE_SECONDS", seconds, "The longest pause before a worker's next start."
+    ),
+    "ready_age": Fact("server.ready.MAX_AGE_SECONDS", seconds, "How old an answer of `/readyz` may be."),
+    "least_free": Fact("server.ready.LEAST_FREE_BYTES", size, "Room on disk below which it is called low."),
 }
 
 

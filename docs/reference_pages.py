@@ -24,7 +24,9 @@ from keywright.cli.output import ExitCode
 from keywright.manage.values import KNOWN_SCOPES
 from keywright.reason import Reason
 from keywright.server.app import build_api, openapi_document
+from keywright.server.counts import BUCKET_SECONDS, TABLE as METRICS, Kind
 from keywright.server.edge import ALIAS, ALIAS_OF
+from keywright.server.metrics import BUILD_INFO, BUILD_SENTENCE
 from keywright.settings import TABLE, load
 
 #: What to do about each error. A code without a line here stops the generator.
@@ -109,6 +111,7 @@ def pages() -> dict[str, str]:
         "errors.md": errors(),
         "api.md": api(),
         "library.md": library(),
+        "metrics.md": metrics(),
     }
 
 
@@ -116,6 +119,28 @@ def table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str
     """A Markdown table."""
     cells = [" | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) for row in rows]
     return [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns), *(f"| {each} |" for each in cells), ""]
+
+
+def metrics() -> str:
+    """The page of what a server counts."""
+    build = (f"`{BUILD_INFO}`", Kind.SUM, "`version`, `python`, `sqlite`", BUILD_SENTENCE)
+    rows = [
+        (f"`{each.name}`", str(each.kind), "; ".join(f"`{name}`: {', '.join(values)}" for name, values in each.labels),
+         each.sentence)
+        for each in METRICS
+    ]  # fmt: skip
+    return "\n".join([
+        "# Metrics",
+        "",
+        "What a server shows at `/metrics` on [`metrics_port`](settings.md), in the text format of Prometheus.",
+        "Counters hold what all processes of the server have counted since it was started, also those that have ended",
+        "since; a gauge is at most a second or two old. No metric names a key, an account or an address. See",
+        "[Run in production](../howto/run-in-production.md).",
+        "",
+        *table(("metric", "kind", "labels and their values", "what it is"), [build, *rows]),
+        f"The buckets of histograms end at {', '.join(f'{each:g}' for each in BUCKET_SECONDS)} seconds.",
+        "",
+    ])  # fmt: skip
 
 
 def settings() -> str:

@@ -86,6 +86,16 @@ class RecordCache:
         """How many keys are remembered."""
         return sum(map(len, self.entries[: self._parts]))
 
+    @property
+    def version(self) -> int:
+        """The newest change that was applied; -1 where nothing was read yet."""
+        return self._version
+
+    @property
+    def applied(self) -> int:
+        """How often changes were applied, or everything was forgotten."""
+        return self._applied
+
     def catch_up(self) -> None:
         """Apply every change that is not yet applied.
 

@@ -205,6 +205,14 @@ TABLE: tuple[Setting, ...] = (
         "How many connections a process keeps open; more are answered with 503 and closed.",
         _whole(1, 1_000_000),
     ),
+    Setting(
+        "metrics_port",
+        "number",
+        None,
+        "Port on which /metrics is shown; nowhere if not set.",
+        _whole(1, 65535),
+    ),
+    Setting("metrics_host", "address", "127.0.0.1", "Address of metrics_port.", _text),
     Setting("log_level", "level", "info", "debug, info, warning or error.", _level),
     Setting(
         "support_contact",
@@ -236,6 +244,8 @@ class Settings:
     trusted_proxies: tuple[Network, ...]
     cache_max_keys: int
     max_connections: int
+    metrics_port: int | None
+    metrics_host: str
     log_level: str
     support_contact: str | None
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -311,6 +321,8 @@ def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
 def _checked(settings: Settings) -> Settings:
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise Misconfigured("tls_cert and tls_key are given together or not at all.")
+    if settings.metrics_port == settings.port:
+        raise Misconfigured("metrics_port must be another port than port: metrics are not for callers.")
     if settings.default_format not in {each.name for each in settings.key_formats}:
         raise Misconfigured(f"default_format: there is no key format {settings.default_format!r}.")
     return settings

@@ -92,6 +92,7 @@ class UsageRecorder:
 
     Attributes:
         writable: whether the last flush could write what it had.
+        failures: how many flushes could not.
     """
 
     def __init__(self, store: UsageStore, clock: Clock, redact: Callable[[str], str] = str) -> None:
@@ -102,6 +103,8 @@ class UsageRecorder:
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
         self.writable = True
+        self.failures = 0
+        self._flushed_at = clock.elapsed()
         self._tables: dict[int, _Table] = {}  # by the hour they began in, of all that is not written yet
         self._begin_hour(clock.now())
         self._stop = threading.Event()
@@ -159,10 +162,16 @@ class UsageRecorder:
                 written = sum(self._write(hour, tables[hour]) for hour in sorted(tables))
             except BaseException:
                 self.writable = False
+                self.failures += 1
                 self._take_back(tables)
                 raise
             self.writable = True
+            self._flushed_at = self._clock.elapsed()
             return written
+
+    def age_seconds(self) -> float:
+        """How long ago everything that had been noted was written."""
+        return self._clock.elapsed() - self._flushed_at
 
     def _write(self, hour: int, table: _Table) -> int:
         """Write a table and empty it: what is left in it was not written."""

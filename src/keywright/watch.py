@@ -11,12 +11,15 @@ import logging
 import threading
 
 from keywright.cache import RecordCache
+from keywright.clock import SystemClock
 from keywright.stores.base import Disturbance, Store
 
 _log = logging.getLogger("keywright.watch")
 
 #: How often a process looks whether the store was written or exchanged without a word.
 WATCH_SECONDS = 0.05
+#: If it has not looked for so long, it is late, and says so.
+LATE_SECONDS = 2.0
 
 
 class Watcher:
@@ -28,6 +31,7 @@ class Watcher:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failing = False
+        self._looked_at = SystemClock.elapsed()
 
     def look(self) -> None:
         """Look once.
@@ -44,6 +48,7 @@ class Watcher:
     def start(self) -> None:
         """Look every `WATCH_SECONDS` in a thread of its own, until `close`."""
         if self._thread is None:
+            self._looked_at = SystemClock.elapsed()
             self._thread = threading.Thread(target=self._run, name="keywright-watch", daemon=True)
             self._thread.start()
 
@@ -60,6 +65,19 @@ class Watcher:
                 self._failing = True
             else:
                 self._failing = False
+                self._looked_at = SystemClock.elapsed()
+
+    def age_seconds(self) -> float:
+        """How long ago it last looked, and could."""
+        return SystemClock.elapsed() - self._looked_at
+
+    def standing(self) -> str:
+        """``ok``; ``off`` where it was never started; ``unavailable`` or ``late`` where it does not do its work."""
+        if self._thread is None:
+            return "off"
+        if self._failing or not self._thread.is_alive():
+            return "unavailable"
+        return "late" if self.age_seconds() > LATE_SECONDS else "ok"
 
     def after_fork(self) -> None:
         """In a forked child: its own thread, if the parent had one."""

@@ -123,8 +123,8 @@ def test_a_stop_answers_all_that_was_asked_and_writes_all_that_was_done(tmp_path
 
 
 def test_an_idle_connection_is_told_goodbye_and_a_late_request_gets_its_answer(tmp_path: Path) -> None:
-    """What is sent on an open connection just after the stop began is answered, and the answer says that it is the
-    last; a connection on which nothing is sent is closed."""
+    """What is sent on an open connection just after the stop began is answered: it is not ready any more,
+    and this is the last answer; a connection on which nothing is sent is closed."""
     server = start(tmp_path / "data")
     late, idle = (socket.create_connection(address_of(server.url), timeout=10) for _ in range(2))
     asked = b"GET /readyz HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -135,8 +135,10 @@ def test_an_idle_connection_is_told_goodbye_and_a_late_request_gets_its_answer(t
         server.process.send_signal(signal.SIGTERM)
         assert eventually(lambda: "Shutting down" in server.log.read_text(), 5)
         late.sendall(asked)
-        head = (read_answer(late) or (b"",))[0]
+        head, body = (read_answer(late) or (b"", b""))[:2]
         assert idle.recv(100) == b""
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert b'"draining":"yes"' in body
     assert b"\r\nconnection: close" in head
     assert server.process.wait(timeout=10) == 0
 
@@ -272,7 +274,7 @@ def test_workers_that_cannot_start_end_the_server_with_a_sentence(tmp_path: Path
     # The first process has read its settings when it makes the data directory; the workers read theirs after that.
     assert eventually((tmp_path / "data").is_dir, 20)
     written.write_text("default_limit = 'lots'\n")
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=60)
 
     assert process.returncode == 1
     assert "Error: default_limit (keywright.toml): " in said
@@ -291,8 +293,8 @@ def test_the_pause_before_a_worker_is_started_again_grows_and_has_an_end() -> No
 MUTANTS = {
     "the stores are closed before the requests are answered": (
         "server/serving.py",
-        "        edge.draining = True\n",
-        "        edge.draining = True\n        end(edge._keywright)\n",
+        "        edge.drain()\n",
+        "        edge.drain()\n        end(edge._keywright)\n",
     ),
     "connections are cut when the end begins": (
         "server/http.py",

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from keywright import ManualClock, Unavailable
+from keywright.build import LIMITS_FILE
 from keywright.limits.conformance import in_children
 from keywright.master import STALE_DRAFT_SECONDS, create_master_secret
 from keywright.reference import campaigns
@@ -22,6 +23,7 @@ from support.faces import Face, InProcess
 from support.installation import ME
 from support.mutants import assert_caught
 from support.servers import Server
+from support.waiting import eventually
 
 HERE = "tests/faces/test_resources.py"
 JANE = {"phone": "+14155552671", "name": "Jane", "order_number": 7}
@@ -166,6 +168,27 @@ def test_readiness_is_asked_of_the_store_once_a_second(moving: InProcess, clock:
     assert (first["status"], first["store"], first["usage"]) == ("ok", "ok", "ok")
 
 
+def test_readiness_tells_of_counters_and_of_the_watch(moving: InProcess, clock: ManualClock) -> None:
+    """A table of counters that was exchanged, and a watch over foreign changes that cannot look any more, take the
+    server out of rotation within a second: limits would not be exact, deleted keys not dead."""
+    keywright = moving.keywright
+    keywright.watcher.start()
+    assert moving.send("GET", "/readyz").json()["watch"] == "ok"
+    counters = keywright.settings.data_dir / LIMITS_FILE
+    counters.rename(counters.with_name("moved"))
+    clock.advance(MAX_AGE_SECONDS)
+    away = moving.send("GET", "/readyz")
+    assert (away.status_code, away.json()["limits"], away.json()["watch"]) == (503, "replaced", "ok")
+    counters.with_name("moved").rename(counters)
+    clock.advance(MAX_AGE_SECONDS)
+    assert moving.send("GET", "/readyz").status_code == 200
+    nonce = keywright.settings.data_dir / "coherence.nonce"
+    nonce.unlink()
+    nonce.mkdir()
+    assert eventually(lambda: moving.send("GET", "/readyz").status_code == 503, 2)
+    assert moving.send("GET", "/readyz").json()["watch"] == "unavailable"
+
+
 def test_readiness_tells_of_usage_and_of_the_store(moving: InProcess, clock: ManualClock) -> None:
     """Usage that cannot be written shows, and takes no server out of rotation; a store that cannot be read does, in the
     shape of every error."""
@@ -181,7 +204,7 @@ def test_readiness_tells_of_usage_and_of_the_store(moving: InProcess, clock: Man
     clock.advance(MAX_AGE_SECONDS)
     away = moving.send("GET", "/readyz")
     assert (away.status_code, away.headers["Retry-After"]) == (503, "1")
-    assert list(away.json()) == ["error", "message", "timestamp", "store", "usage"]
+    assert list(away.json()) == ["error", "message", "timestamp", "store", "limits", "disk", "watch", "usage"]
     assert (away.json()["error"], away.json()["store"], away.json()["usage"]) == (
         "SERVICE_UNAVAILABLE",
         "unavailable",

@@ -35,6 +35,7 @@ THIRD_PARTY = {
     "litestar": ("adapters/litestar.py",),
     "msgspec": ("values.py",),
     "phonenumbers": ("reference/",),
+    "prometheus_client": ("server/metrics.py",),
     "pydantic": ("adapters/fastapi.py", "adapters/openapi.py", "server/api/", "reference/"),
     "pysqlite3": ("stores/", "cli/doctor.py"),
     "rest_framework": ("adapters/django_rest.py",),

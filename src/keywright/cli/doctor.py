@@ -11,8 +11,6 @@ import click
 from keywright.cli.common import data_dir_option, json_option
 from keywright.cli.output import ExitCode, say_json, say_table
 
-LEAST_FREE_BYTES = 64 * 1024 * 1024
-
 
 @click.command()
 @data_dir_option
@@ -48,6 +46,8 @@ def _checks(keywright: Any) -> Iterator[tuple[str, Callable[[], tuple[bool, str]
         return mode & 0o077 == 0, f"{directory} has mode {mode:o}; others should have no rights (chmod 700)"
 
     def free() -> tuple[bool, str]:
+        from keywright.server.ready import LEAST_FREE_BYTES
+
         left = shutil.disk_usage(directory).free
         return left > LEAST_FREE_BYTES, f"{left // 2**20} MiB free"
 

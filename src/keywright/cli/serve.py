@@ -23,9 +23,11 @@ from keywright.cli.output import ExitCode
 def command(**flags: str | None) -> int:
     """Serve the API until interrupted. Exit 0 if everything that was begun was finished and written."""
     from keywright import settings as settings_module
+    from keywright.clock import SystemClock
+    from keywright.server.counts import Board
     from keywright.server.listening import open_sockets
     from keywright.server.process import forbid_core_dumps
-    from keywright.server.supervisor import Supervisor
+    from keywright.server.supervisor import Supervisor, rows_for
 
     # Also this process, which only starts the others where there are several: it has had the secret in its memory.
     forbid_core_dumps()
@@ -33,12 +35,17 @@ def command(**flags: str | None) -> int:
     _require_usable_tls(settings)
     # Before anything is said or made: a port in use is the commonest reason not to start.
     sockets = open_sockets(settings.host, settings.port)
-    _first_start(settings)
+    asked = open_sockets(settings.metrics_host, settings.metrics_port) if settings.metrics_port else []
+    engine = _first_start(settings)
+    board = Board.make(rows_for(settings.workers))
+    board.counts(0).put("keywright_start_time_seconds", value=SystemClock.now())
+    if settings.metrics_port:
+        _show_metrics(settings, board, asked, engine)
     if settings.workers == 1:
-        return _serve_here(settings, sockets)
+        return _serve_here(settings, sockets, board)
     # Worker processes read their settings anew; what was said on the command line must reach them.
     said = {settings_module.BY_NAME[name].variable: value for name, value in flags.items() if value}
-    supervisor = Supervisor(settings.workers, sockets, {**os.environ, **said}, lambda: _tell(settings))
+    supervisor = Supervisor(settings.workers, sockets, {**os.environ, **said}, board, lambda: _tell(settings))
     return ExitCode.OK if supervisor.run() else ExitCode.ERROR
 
 
@@ -57,8 +64,20 @@ def _require_usable_tls(settings: Any) -> None:
         raise Misconfigured(message) from error
 
 
-def _first_start(settings: Any) -> None:
-    """What the first start makes: the data directory, the operator's account, one sample campaign."""
+def _show_metrics(settings: Any, board: Any, sockets: list[Any], engine: str) -> None:
+    from keywright.errors import Misconfigured
+    from keywright.server.listening import cannot_listen
+    from keywright.server.metrics import show
+
+    try:
+        show(board, sockets, engine)
+    except OSError as error:
+        raise Misconfigured(cannot_listen(settings.metrics_host, settings.metrics_port, error)) from error
+
+
+def _first_start(settings: Any) -> str:
+    """What the first start makes: the data directory, the operator's account, one sample campaign. The name of the
+    engine that holds it."""
     from keywright.build import MASTER_SECRET_FILE, Keywright
     from keywright.clock import SystemClock
     from keywright.master import remove_stale_drafts
@@ -72,6 +91,7 @@ def _first_start(settings: Any) -> None:
         resources = storage.Resources(settings.data_dir)
         campaigns.ensure_sample(resources, operator.id)
         resources.close()
+        return str(keywright.store.engine())
 
 
 def _tell(settings: Any) -> None:
@@ -81,13 +101,13 @@ def _tell(settings: Any) -> None:
     click.echo(f'Make a key:  {sys.argv[0]} keys create "Production Server"', err=True)
 
 
-def _serve_here(settings: Any, sockets: list[Any]) -> ExitCode:
+def _serve_here(settings: Any, sockets: list[Any], board: Any) -> ExitCode:
     """Serve in this process: there is only one."""
     from keywright.errors import Misconfigured
     from keywright.server.listening import cannot_listen
     from keywright.server.serving import Process
 
-    process = Process(settings, sockets, alone=True, signals=_stopping_signals())
+    process = Process(settings, sockets, alone=True, signals=_stopping_signals(), counts=board.counts(0))
     process.when_ready(lambda: _tell(settings))
     try:
         return ExitCode.OK if process.run() else ExitCode.ERROR

@@ -19,9 +19,11 @@ from keywright.errors import Unavailable
 from keywright.reference import campaigns, storage, subscriptions
 from keywright.server.api import account, keys
 from keywright.server.api.keys import json_answer
+from keywright.server.counts import Counts, private_counts
 from keywright.server.edge import Edge
 from keywright.server.help import help_page
 from keywright.server.ready import Readiness
+from keywright.server.verifying import CountedKeys
 
 #: Below these every request needs a key, whether or not there is anything at its path.
 PROTECTED = ("/v1", "/api")
@@ -31,12 +33,19 @@ _log = logging.getLogger("keywright.server")
 DESCRIPTION = "Issue, list, change, rotate and delete API keys. Every path under `/v1` is also under `/api/v1`."
 
 
-def create_app(opened: Keywright) -> Edge:
-    """The whole application over ``opened``, which is closed when the application stops."""
-    return Edge(KeyAuth(build_api(opened), opened, PROTECTED), opened)
+def create_app(opened: Keywright, counts: Counts | None = None) -> Edge:
+    """The whole application over ``opened``, which is closed when the application stops.
+
+    Args:
+        counts: where it counts what happens; None if nobody wants to know.
+    """
+    counts = counts or private_counts()
+    readiness = Readiness(opened)
+    guarded = KeyAuth(build_api(opened, readiness), CountedKeys(opened, counts), PROTECTED)
+    return Edge(guarded, opened, counts, readiness)
 
 
-def build_api(opened: Keywright) -> FastAPI:
+def build_api(opened: Keywright, readiness: Readiness | None = None) -> FastAPI:
     """The routes of the application, without the layers around them: nothing here asks for a key."""
     resources = storage.Resources(opened.settings.data_dir, opened.clock)
 
@@ -56,7 +65,7 @@ def build_api(opened: Keywright) -> FastAPI:
     app.include_router(account.router(opened))
     app.include_router(subscriptions.router(resources))
     app.include_router(campaigns.router(resources))
-    _add_open_routes(app, opened)
+    _add_open_routes(app, opened, readiness or Readiness(opened))
     return app
 
 
@@ -68,7 +77,7 @@ def end(opened: Keywright) -> None:
         _log.error("The usage of the last moments could not be written and is lost: %s", error)
 
 
-def _add_open_routes(app: FastAPI, opened: Keywright) -> None:
+def _add_open_routes(app: FastAPI, opened: Keywright, readiness: Readiness) -> None:
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = openapi_document(app, opened)
@@ -85,11 +94,9 @@ def _add_open_routes(app: FastAPI, opened: Keywright) -> None:
         """This process answers."""
         return json_answer({"status": "ok"})
 
-    readiness = Readiness(opened)
-
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
-        """This process can verify keys and change them: the store answers."""
+        """This process can verify keys, knows of every change, and will go on to."""
         return await readiness.answer()
 
     @app.get("/help", include_in_schema=False)

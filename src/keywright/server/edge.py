@@ -26,7 +26,9 @@ from keywright.adapters.asgi import (
 from keywright.adapters.json_body import MAX_BODY_BYTES
 from keywright.build import Keywright
 from keywright.record import Network
+from keywright.server.counts import PLACES, STATUSES, SURFACES, Counts, private_counts
 from keywright.server.log import RequestLog
+from keywright.server.ready import Readiness
 
 MAX_HEADER_BYTES = 16_384
 MAX_HEADERS = 100
@@ -39,6 +41,12 @@ IS_LAST_NAME = "keywright.is_last"
 
 _FORWARDED_FOR = b"x-forwarded-for"
 _EVERY_ANSWER = encoded([("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")])
+_REQUESTS = {
+    (surface, int(status[0])): PLACES["keywright_requests_total", surface, status]
+    for surface in SURFACES
+    for status in STATUSES
+}
+_SECONDS = {surface: PLACES["keywright_request_seconds", surface] for surface in SURFACES}
 _CLOSE = (b"connection", b"close")
 _TOO_LARGE = Fault("PAYLOAD_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES} bytes.", (("Connection", "close"),))
 _HEADERS_TOO_LARGE = Fault("HEADERS_TOO_LARGE", f"The headers are larger than {MAX_HEADER_BYTES} bytes.")
@@ -47,17 +55,25 @@ _HEADERS_TOO_LARGE = Fault("HEADERS_TOO_LARGE", f"The headers are larger than {M
 class Edge:
     """The layer, around the application.
 
+    Args:
+        counts: where what happens is counted; None if nobody wants to know.
+        readiness: what is told that the server has begun to stop.
+
     Attributes:
-        draining: whether the server has begun to stop; it says so itself.
+        draining: whether it has.
     """
 
-    def __init__(self, app: App, keywright: Keywright) -> None:
+    def __init__(
+        self, app: App, keywright: Keywright, counts: Counts | None = None, readiness: Readiness | None = None
+    ) -> None:
         self._app = app
         self._keywright = keywright
         self._log = RequestLog(keywright)
         self._trusted = keywright.settings.trusted_proxies
         self.max_connections = keywright.settings.max_connections
         self.draining = False
+        self.counts = counts or private_counts()
+        self.readiness = readiness or Readiness(keywright)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,7 +87,13 @@ class Edge:
             await self._limited(inner, client, answer)
         except Exception as error:  # noqa: BLE001 - the last resort: what is left is to tell of it
             await self._failed(inner, error, client, answer)
-        self._log.answered(scope, inner, answer.status, self._keywright.clock.elapsed() - started)
+        seconds = self._keywright.clock.elapsed() - started
+        self._count(inner["path"], answer.status, seconds)
+        self._log.answered(scope, inner, answer.status, seconds)
+
+    def drain(self) -> None:
+        """The server has begun to stop: readiness says so, and every answer may be its connection's last."""
+        self.draining = self.readiness.draining = True
 
     def now(self) -> float:
         """The time, for answers that are given before there is a request."""
@@ -82,8 +104,24 @@ class Edge:
         return [*_EVERY_ANSWER, (b"x-request-id", new_request_id().encode())]
 
     def refused(self, fault: Fault, client: tuple[str, int] | None) -> None:
-        """Log what was refused before there was a request."""
+        """Log and count what was refused before there was a request."""
+        self.counts.add("keywright_refused_total", fault.code)
         self._log.refused(fault, client[0] if client else "")
+
+    def cut(self) -> None:
+        """Count a connection that was closed without a word."""
+        self.counts.add("keywright_refused_total", "cut")
+
+    def _count(self, path: str, status: int, seconds: float) -> None:
+        if not status:
+            return
+        surface = surface_of(path)
+        self.counts.cells[_REQUESTS[surface, status // 100]] += 1
+        self.counts.observe(_SECONDS[surface], seconds)
+        if status == 503:
+            self.counts.add("keywright_unavailable_total")
+        elif status == 500:
+            self.counts.add("keywright_internal_errors_total")
 
     def _rewritten(self, scope: Scope) -> Scope:
         inner = dict(scope)
@@ -122,6 +160,15 @@ class Edge:
             await send_fault(send, _TOO_LARGE, header(scope, b"accept"), now)
             return
         await self._app(scope, _counting(receive), send)
+
+
+def surface_of(path: str) -> str:
+    """Where a request went, as one of few words: paths are the clients' to choose."""
+    if path == ALIAS_OF or path.startswith(ALIAS_OF + "/"):
+        return "v1"
+    if path.startswith("/api/campaigns"):
+        return "campaigns"
+    return "health" if path in ("/healthz", "/readyz") else "other"
 
 
 class _Answer:

@@ -73,6 +73,7 @@ class Protocol(HttpToolsProtocol):
         beyond = len(self.connections) - self.app.max_connections
         if beyond > MAX_TOLD:
             self._refused = True
+            self.app.cut()
             transport.abort()
         elif beyond > 0:
             self._refuse(_TOO_MANY)

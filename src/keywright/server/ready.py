@@ -3,48 +3,98 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
+from dataclasses import dataclass, replace
 
 from fastapi import Response
 
 from keywright.adapters import answers
 from keywright.adapters.answers import JSON, Fault, to_json
-from keywright.build import Keywright
+from keywright.build import LIMITS_FILE, Keywright
 from keywright.errors import Unavailable
+from keywright.stores.nonce import identity
 
 #: How old an answer may be. Nobody needs a key to ask; if each asking read the store, anybody could keep it busy.
 MAX_AGE_SECONDS = 1.0
+#: Room on disk below which it is called low.
+LEAST_FREE_BYTES = 64 * 1024 * 1024
+OK = "ok"
+#: What this process must have to be asked anything. The others are told of, and repair themselves.
+_REQUIRED = ("store", "limits", "watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found when it was last looked.
+
+    Attributes:
+        words: check → ``ok``, or what is wrong with it.
+        version: of the change feed; None where the store does not answer.
+    """
+
+    words: dict[str, str]
+    version: int | None
+    durability: str
+    free_bytes: int
 
 
 class Readiness:
-    """What `/readyz` tells: whether the store answers, and whether the last usage could be written."""
+    """What `/readyz` tells. Words only: whoever reaches the port may ask, and needs to know no version and no path.
+
+    Attributes:
+        draining: whether the server has begun to stop; it says so itself.
+    """
 
     def __init__(self, keywright: Keywright) -> None:
         self._keywright = keywright
         self._asking = asyncio.Lock()
         self._asked_at = -MAX_AGE_SECONDS
-        self._version: int | None = None
+        self._limits_path = keywright.settings.data_dir / LIMITS_FILE
+        self._limits_file = identity(self._limits_path)
+        self._found = Found({}, None, "", 0)
+        self.draining = False
 
-    async def answer(self) -> Response:
-        """200, or 503 in the shape of every error."""
+    async def found(self) -> Found:
+        """How it stands: what is in memory now, what is on disk at most `MAX_AGE_SECONDS` ago."""
         async with self._asking:
             elapsed = self._keywright.clock.elapsed()
             if elapsed - self._asked_at >= MAX_AGE_SECONDS:
-                self._version = await asyncio.to_thread(self._read)
+                self._found = await asyncio.to_thread(self._look)
                 self._asked_at = elapsed
-        usage = "ok" if self._keywright.usage.writable else "unavailable"
-        if self._version is None:
-            return self._unavailable({"store": "unavailable", "usage": usage})
-        found = {"status": "ok", "store": "ok", "usage": usage, "feed_version": self._version}
-        return Response(to_json(found), media_type=JSON)
+        watch = self._keywright.watcher.standing()
+        usage = OK if self._keywright.usage.writable else "unavailable"
+        return replace(self._found, words={**self._found.words, "watch": watch, "usage": usage})
 
-    def _read(self) -> int | None:
-        try:
-            return self._keywright.store.version()
-        except Unavailable:
-            return None
+    def is_ready(self, found: Found) -> bool:
+        """Whether the process can be asked to verify keys."""
+        return not self.draining and not any(found.words[name] not in (OK, "off") for name in _REQUIRED)
 
-    def _unavailable(self, found: dict[str, str]) -> Response:
+    async def answer(self) -> Response:
+        """200, or 503 in the shape of every error."""
+        found = await self.found()
+        if not self.is_ready(found):
+            return self._unavailable({**found.words, **({"draining": "yes"} if self.draining else {})})
+        more = {"mode": "one machine", "durability": found.durability, "feed_version": found.version}
+        return Response(to_json({"status": OK, **found.words, **more}), media_type=JSON)
+
+    def _look(self) -> Found:
+        keywright = self._keywright
+        version, durability = None, ""
+        # If they cannot be told, that is told.
+        with contextlib.suppress(Unavailable):
+            version, durability = keywright.store.version(), keywright.store.durability()
+        free = shutil.disk_usage(keywright.settings.data_dir).free
+        words = {
+            "store": OK if version is not None else "unavailable",
+            # Others would be counting in another file, or nobody will be after the next start.
+            "limits": OK if identity(self._limits_path) == self._limits_file else "replaced",
+            "disk": OK if free >= LEAST_FREE_BYTES else "low",
+        }
+        return Found(words, version, durability, free)
+
+    def _unavailable(self, details: dict[str, str]) -> Response:
         fault = answers.unavailable(1)
-        fault = Fault(fault.code, fault.message, fault.headers, details=found)
+        fault = Fault(fault.code, fault.message, fault.headers, details=details)
         media_type, body = fault.body(self._keywright.clock.now(), "")
         return Response(body, fault.status, dict(fault.headers), media_type)

@@ -18,7 +18,9 @@ import uvicorn
 from keywright.build import Keywright
 from keywright.server import log
 from keywright.server.app import create_app, end
+from keywright.server.counts import Counts
 from keywright.server.edge import Edge
+from keywright.server.gauges import Gauges
 from keywright.server.http import Protocol
 from keywright.server.listening import have_waiting, stop_arrivals
 from keywright.server.process import allow_connections, spare_from_collection
@@ -39,6 +41,7 @@ class Process:
         sockets: bound; they are closed when the process stops.
         alone: whether it is the only one on its sockets. If not, somebody else sees that nobody new comes.
         signals: what asks it to stop. The same a second time ends the wait for what is unfinished.
+        counts: where it counts what happens.
 
     Raises:
         Misconfigured: see `Keywright.open`.
@@ -46,7 +49,13 @@ class Process:
     """
 
     def __init__(
-        self, settings: Settings, sockets: Sequence[socket.socket], *, alone: bool, signals: Sequence[signal.Signals]
+        self,
+        settings: Settings,
+        sockets: Sequence[socket.socket],
+        *,
+        alone: bool,
+        signals: Sequence[signal.Signals],
+        counts: Counts,
     ) -> None:
         allow_connections(settings.max_connections)
         self._sockets = list(sockets)
@@ -55,7 +64,11 @@ class Process:
             log.configure(settings.log_level, self.keywright.formats)
             # Ready means that keys can be verified, not that a socket is open.
             self.keywright.store.version()
-            self._server = _Server(_config(settings, self.keywright), alone, signals)
+            edge = create_app(self.keywright, counts)
+            self._server = _Server(_config(settings, edge), alone, signals)
+            if settings.metrics_port is not None:
+                connections = self._server.server_state.connections
+                self.every_second(Gauges(self.keywright, edge.readiness, counts, lambda: len(connections)).sample)
             spare_from_collection()
         except BaseException:
             self.keywright.close()
@@ -88,9 +101,9 @@ class Process:
         return self.keywright.usage.writable
 
 
-def _config(settings: Settings, keywright: Keywright) -> uvicorn.Config:
+def _config(settings: Settings, edge: Edge) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(keywright),
+        edge,
         lifespan="on",
         loop="uvloop",
         http=Protocol,
@@ -131,7 +144,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take in who is waiting, and let everything that was asked be answered."""
         edge: Edge = self.config.loaded_app
-        edge.draining = True
+        edge.drain()
         if self._alone:
             stop_arrivals(sockets or ())
         await self._take_in(sockets or [])

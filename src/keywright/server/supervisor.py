@@ -22,6 +22,7 @@ from types import FrameType
 
 from keywright.clock import SystemClock
 from keywright.errors import Misconfigured
+from keywright.server.counts import Board
 from keywright.server.listening import close_all, have_waiting, stop_arrivals
 from keywright.server.serving import DRAIN_SECONDS, TAKE_IN_SECONDS
 from keywright.server.worker import ALIVE, FAILED, READY, WorkerExit
@@ -55,17 +56,26 @@ class State(Enum):
 class Worker:
     """One worker process, and what it said."""
 
-    def __init__(self, sockets: Sequence[socket.socket], environment: Mapping[str, str], now: float) -> None:
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        environment: Mapping[str, str],
+        board: Board,
+        row: int,
+        now: float,
+    ) -> None:
+        self.row = row
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.setblocking(False)
-        inherited = [theirs.fileno(), *(each.fileno() for each in sockets)]
+        listening = [each.fileno() for each in sockets]
+        arguments = [theirs.fileno(), board.descriptor, board.rows, row, *listening]
         # What this process can import, the worker can, and not what happens to lie in the current directory.
         paths = [os.path.abspath(each) for each in sys.path]
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 - our own module, by the interpreter that runs us
-                [sys.executable, "-P", "-m", "keywright.server.worker", *map(str, inherited)],
+                [sys.executable, "-P", "-m", "keywright.server.worker", *map(str, arguments)],
                 env={**environment, "PYTHONPATH": os.pathsep.join(paths)},
-                pass_fds=inherited,
+                pass_fds=[theirs.fileno(), board.descriptor, *listening],
                 stdin=subprocess.DEVNULL,
             )
         self.state = State.STARTING
@@ -140,12 +150,18 @@ def pause_seconds(failures: int) -> float:
     return float(min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (failures - 2)))
 
 
+def rows_for(workers: int) -> int:
+    """How many rows of counts are needed: one for itself, one for each worker, and one while one is being replaced."""
+    return workers + 2
+
+
 class Supervisor:
     """Runs the workers.
 
     Args:
         sockets: bound; they are closed at the end.
         environment: what the workers read their settings from.
+        board: with `rows_for` as many rows.
         ready: called once, when every worker is.
     """
 
@@ -154,8 +170,11 @@ class Supervisor:
         count: int,
         sockets: Sequence[socket.socket],
         environment: Mapping[str, str],
+        board: Board,
         ready: Callable[[], None],
     ) -> None:
+        self._board = board
+        self._free_rows = list(range(1, board.rows))
         self._sockets = list(sockets)
         self._environment = dict(environment)
         self._tell_ready: Callable[[], None] | None = ready
@@ -224,7 +243,7 @@ class Supervisor:
             self._rolling = (self._to_roll.pop(0), self._start())
 
     def _start(self) -> Worker:
-        worker = Worker(self._sockets, self._environment, self._now())
+        worker = Worker(self._sockets, self._environment, self._board, self._free_rows.pop(0), self._now())
         self._selector.register(worker.control, selectors.EVENT_READ, worker)
         return worker
 
@@ -236,7 +255,10 @@ class Supervisor:
         was = worker.state
         if not worker.read(now):
             self._selector.unregister(worker.control)
-            self._ended(worker, worker.reap())
+            code = worker.reap()
+            self._board.retire(worker.row)
+            self._free_rows.append(worker.row)
+            self._ended(worker, code)
         elif was is State.STARTING and worker.state is State.READY:
             self._joined(worker)
 
@@ -270,6 +292,7 @@ class Supervisor:
                 place.worker = None
                 self._clean = self._clean and (code == WorkerExit.CLEAN or not worker.was_ready)
                 return
+            self._board.counts(0).add("keywright_worker_restarts_total")
             place.failed(worker, self._now())
             how = f"ended by signal {-code}" if code < 0 else f"ended with {code}"
             wait = pause_seconds(place.failures)

@@ -1,7 +1,9 @@
-"""One of several serving processes, started by `supervisor`: ``python -m keywright.server.worker CONTROL SOCKET…``.
+"""One of several serving processes, started by `supervisor`.
 
-Its arguments are the numbers of open files that it inherited: the control socket, over which it says that it is ready,
-that it lives, or why it cannot start; and the sockets to serve on. Everything else it needs is in its environment.
+``python -m keywright.server.worker CONTROL BOARD ROWS ROW SOCKET…``. The arguments are the numbers of open files that
+it inherited: the control socket, over which it says that it is ready, that it lives, or why it cannot start; the shared
+counts, how many rows they have and which is its own; and the sockets to serve on. Everything else it needs is in its
+environment.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from enum import IntEnum
 
 from keywright import settings as settings_module
 from keywright.errors import Misconfigured, Unavailable
+from keywright.server.counts import Board, Counts
 from keywright.server.listening import cannot_listen
 from keywright.server.process import forbid_core_dumps
 from keywright.server.serving import Process
@@ -56,7 +59,7 @@ class Link:
         loop.add_reader(self._socket, gone)
 
 
-def main(control: int, listening: list[int]) -> WorkerExit:
+def main(control: int, counts: Counts, listening: list[int]) -> WorkerExit:
     """Serve until told to stop."""
     forbid_core_dumps()
     # From a terminal these reach every process of the group; what they mean is for the parent to say.
@@ -66,7 +69,7 @@ def main(control: int, listening: list[int]) -> WorkerExit:
     sockets = [socket.socket(fileno=each) for each in listening]
     try:
         settings = settings_module.load()
-        process = Process(settings, sockets, alone=False, signals=(signal.SIGTERM,))
+        process = Process(settings, sockets, alone=False, signals=(signal.SIGTERM,), counts=counts)
         process.when_ready(lambda: link.watch(process))
         process.when_ready(lambda: link.say(READY))
         process.every_second(lambda: link.say(ALIVE))
@@ -81,4 +84,5 @@ def main(control: int, listening: list[int]) -> WorkerExit:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), [int(each) for each in sys.argv[2:]]))
+    _control, _board, _rows, _row, *_listening = map(int, sys.argv[1:])
+    sys.exit(main(_control, Board(_board, _rows).counts(_row), _listening))

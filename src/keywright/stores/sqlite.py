@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from pysqlite3 import dbapi2
 from sqlalchemy import text, update
 
 from keywright.digest import Digest
@@ -33,6 +34,10 @@ from keywright.stores.sqlite_file import SqliteFile
 RECORDS_FILE = "keywright.db"
 USAGE_FILE = "usage.db"
 NONCE_FILE = "coherence.nonce"
+
+
+#: What `PRAGMA synchronous` answers for FULL.
+_SYNCHRONOUS_FULL = 2
 
 
 class SqliteStore:
@@ -116,6 +121,18 @@ class SqliteStore:
         """See `settled.settle_formats`."""
         with self._file.writing() as connection:
             settled.settle_formats(connection, shapes)
+
+    def durability(self) -> str:
+        """``full``: what was acknowledged survives a power cut. ``reduced``: it may not."""
+        with self._file.reading() as connection:
+            synchronous, journal = (
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("synchronous", "journal_mode")
+            )
+        return "full" if synchronous >= _SYNCHRONOUS_FULL and journal == "wal" else "reduced"
+
+    def engine(self) -> str:
+        """The database engine and its version, for people."""
+        return f"SQLite {dbapi2.sqlite_version}"
 
     def integrity(self) -> str:
         """SQLite's own quick check: ``ok``, or what is wrong."""

@@ -1,0 +1,73 @@
+"""Verification as the server's guard sees it: Keywright itself, with every outcome counted."""
+
+from __future__ import annotations
+
+import threading
+
+from keywright.build import Keywright
+from keywright.clock import Clock
+from keywright.errors import Unavailable
+from keywright.outcome import Outcome
+from keywright.reason import Reason
+from keywright.record import Network, Record, Request
+from keywright.server.counts import OUTCOMES, PLACES, Counts
+
+_NAME = "keywright_verifications_total"
+_HITS = {outcome: PLACES[_NAME, outcome, "hit"] for outcome in OUTCOMES}
+_MISSES = {outcome: PLACES[_NAME, outcome, "miss"] for outcome in OUTCOMES}
+
+
+class CountedKeys:
+    """See `guard.Keys`. The outcome is the verifier's; what a handler finds out later is not in it."""
+
+    def __init__(self, keywright: Keywright, counts: Counts) -> None:
+        self._keywright = keywright
+        self._counts = counts
+        self._cells = counts.cells
+        # What is remembered is answered by the event loop, alone; misses come from many threads.
+        self._misses = threading.Lock()
+
+    @property
+    def clock(self) -> Clock:
+        """See `Keys`."""
+        return self._keywright.clock
+
+    @property
+    def trusted_proxies(self) -> tuple[Network, ...]:
+        """See `Keys`."""
+        return self._keywright.trusted_proxies
+
+    def warm(self, key: str, request: Request) -> Outcome | None:
+        """See `Keys`."""
+        outcome = self._keywright.warm(key, request)
+        if outcome is not None:
+            self._cells[_HITS[_name(outcome)]] += 1
+        return outcome
+
+    def verify(self, key: str, request: Request) -> Outcome:
+        """See `Keys`."""
+        try:
+            outcome = self._keywright.verify(key, request)
+        except Unavailable:
+            with self._misses:
+                self._counts.add("keywright_verifications_unavailable_total")
+            raise
+        with self._misses:
+            self._cells[_MISSES[_name(outcome)]] += 1
+        return outcome
+
+    def surface_prefix(self, path: str) -> str:
+        """See `Keys`."""
+        return self._keywright.surface_prefix(path)
+
+    def note_forbidden(self, record: Record) -> None:
+        """See `Keys`."""
+        self._keywright.note_forbidden(record)
+
+    def redact(self, text: str) -> str:
+        """See `Keys`."""
+        return self._keywright.redact(text)
+
+
+def _name(outcome: Outcome) -> Reason | str:
+    return getattr(outcome, "reason", "accepted")
