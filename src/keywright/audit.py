@@ -21,6 +21,7 @@ class Action(StrEnum):
     KEY_UPDATE = "key.update"
     KEY_ROTATE = "key.rotate"
     KEY_DELETE = "key.delete"
+    DATABASE_RESTORE = "database.restore"
 
 
 class ActorKind(StrEnum):

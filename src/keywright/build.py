@@ -49,8 +49,8 @@ class Keywright(Forking):
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
-        _prepare_directory(settings.data_dir)
-        secret = _master_secret(settings)
+        prepare_directory(settings.data_dir)
+        secret = master_secret(settings, make=True)
         self.policy = LimitPolicy(settings.default_limit, settings.key_formats)
         digester = Digester(secret.derive("key digest"))
         self.store = SqliteStore(settings.data_dir)
@@ -157,7 +157,12 @@ class Keywright(Forking):
         self.verifier.after_fork()
 
 
-def _prepare_directory(path: Path) -> None:
+def prepare_directory(path: Path) -> None:
+    """Make the data directory, or see that it can be used.
+
+    Raises:
+        Misconfigured: it cannot be.
+    """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Asked for the database, and not for whether we made the directory: an earlier start may have made it and died.
@@ -178,7 +183,15 @@ def _sync_names(path: Path) -> None:
             sync_directory(path)
 
 
-def _master_secret(settings: Settings) -> MasterSecret:
+def master_secret(settings: Settings, *, make: bool) -> MasterSecret:
+    """The secret that the settings name, or the one in the data directory.
+
+    Args:
+        make: whether to make one in a data directory that has never held keys.
+
+    Raises:
+        Misconfigured: there is none, or it cannot be used.
+    """
     if settings.master_secret is not None:
         return parse_master_secret(settings.master_secret, "the setting master_secret")
     if settings.master_secret_file is not None:
@@ -193,4 +206,6 @@ def _master_secret(settings: Settings) -> MasterSecret:
             f"The master secret {path} is missing, and the database beside it was made with it. Put it back from your "
             "backup; without it no key of this database can be verified."
         )
+    if not make:
+        raise Misconfigured(f"There is no master secret. Put the one that the keys were made with at {path} first.")
     return create_master_secret(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -77,3 +78,11 @@ def account_id(keywright: Any, reference: str | None) -> str:
         raise Conflict(f"Several accounts are named {reference!r}; use the id.")
     only: str = found[0]
     return only
+
+
+def confirm(question: str, otherwise: str) -> None:
+    """Ask, and end the command for any answer but yes (ClickException) or where nobody can be asked (UsageError)."""
+    if not (sys.stdin and sys.stderr and sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("Nobody can be asked here: there is no terminal. Add --yes to go on without asking.")
+    if not click.confirm(question, err=True):
+        raise click.ClickException(otherwise)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from keywright.cli.common import Span, account_id, account_option, data_dir_option, json_option, me, opened
+from keywright.cli.common import Span, account_id, account_option, confirm, data_dir_option, json_option, me, opened
 from keywright.cli.output import say_json, say_table
 
 _COLUMNS = ("id", "name", "prefix", "hint", "status", "last_used_at", "created_at", "expires_at")
@@ -131,7 +131,10 @@ def delete(ref: str, yes: bool, account: str | None, data_dir: str | None, as_js
         found = keywright.manager.find(me(), owner, ref)
         row = found.row
         if not yes:
-            _confirm(f"Delete {row.name!r} ({row.prefix}…{row.hint})? Whatever uses it gets 401 from now on.")
+            confirm(
+                f"Delete {row.name!r} ({row.prefix}…{row.hint})? Whatever uses it gets 401 from now on.",
+                "Nothing was deleted.",
+            )
         keywright.manager.delete(me(), owner, row.id)
     if as_json:
         say_json({"id": row.id, "deleted": True})
@@ -144,13 +147,6 @@ def _short(shown: dict[str, Any]) -> list[str]:
     key = f"{shown['prefix']}…{shown['hint']}"
     last_used = (shown["last_used_at"] or "never")[:16].replace("T", " ")
     return [shown["id"], shown["name"], key, shown["status"], last_used, shown["created_at"][:10]]
-
-
-def _confirm(question: str) -> None:
-    if not (sys.stdin and sys.stderr and sys.stdin.isatty() and sys.stderr.isatty()):
-        raise click.UsageError("Nobody can be asked here: there is no terminal. Add --yes to delete without asking.")
-    if not click.confirm(question, err=True):
-        raise click.ClickException("Nothing was deleted.")
 
 
 def _set_disabled(ref: str, account: str | None, data_dir: str | None, *, disabled: bool, as_json: bool) -> None:

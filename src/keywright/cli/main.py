@@ -19,6 +19,7 @@ COMMANDS = {
     "accounts": ("accounts", "Create and list accounts."),
     "verify": ("verify", "Verify the key on standard input."),
     "campaigns": ("campaigns", "List trigger campaigns."),
+    "db": ("db", "Back up, restore and check the databases."),
     "doctor": ("doctor", "Check the installation."),
 }
 

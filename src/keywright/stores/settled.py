@@ -28,19 +28,30 @@ def settle_secret(connection: Connection, fingerprints: dict[int, str], tag_keys
         Misconfigured: a generation differs from the one this database was made with, or the secret under which stored
             keys were digested is missing.
     """
-    known = {int(version): print_ for version, print_ in _noted(connection, _SECRET).items()}
-    wrong = [version for version, print_ in fingerprints.items() if known.get(version, print_) != print_]
-    missing = known.keys() - fingerprints.keys()
-    lost = [version for version in missing if _in_use(connection, tables.keys.c.digest_version == version)]
-    if wrong or lost:
+    known = {int(version): print_ for version, print_ in noted_secret(connection).items()}
+    foreign = foreign_generations(connection, fingerprints)
+    if foreign:
         raise Misconfigured(
-            f"The master secret does not belong to this database (generation {(wrong or lost)[0]}). Put back the "
+            f"The master secret does not belong to this database (generation {foreign[0]}). Put back the "
             "secret it was made with; without it no key of this database can be verified."
         )
     _note(connection, _SECRET, {str(each): fingerprints[each] for each in fingerprints.keys() - known.keys()})
     kept = {int(version): bytes.fromhex(tag_key) for version, tag_key in _noted(connection, _TAG_KEY).items()}
     _note(connection, _TAG_KEY, {str(each): tag_keys[each].hex() for each in tag_keys.keys() - kept.keys()})
     return dict(sorted({**kept, **tag_keys}.items(), reverse=True))
+
+
+def noted_secret(connection: Connection) -> dict[str, str]:
+    """The fingerprint of each generation of the master secret that the database was used with, by its version."""
+    return _noted(connection, _SECRET)
+
+
+def foreign_generations(connection: Connection, fingerprints: dict[int, str]) -> list[int]:
+    """The generations of the master secret that are not the database's, or that its keys need and that are missing."""
+    known = {int(version): print_ for version, print_ in noted_secret(connection).items()}
+    wrong = [version for version, print_ in fingerprints.items() if known.get(version, print_) != print_]
+    missing = known.keys() - fingerprints.keys()
+    return wrong + [each for each in missing if _in_use(connection, tables.keys.c.digest_version == each)]
 
 
 def settle_formats(connection: Connection, shapes: dict[str, str]) -> None:

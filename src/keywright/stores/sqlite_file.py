@@ -28,6 +28,8 @@ LEAST_SQLITE_VERSION = (3, 51, 3)
 BUSY_TIMEOUT_SECONDS = 3.0
 #: Of database pages, for each connection; the operating system caches the file as well.
 CACHE_KIBIBYTES = 8192
+#: What the other file is called in a transaction beside it.
+BESIDE = "beside"
 _READERS = 8
 _WAL_POLL_SECONDS = 0.01
 
@@ -146,11 +148,12 @@ class SqliteFile(Forking):
             yield connection
 
     @contextmanager
-    def writing(self, ended: Callable[[], None] = _nothing) -> Iterator[Connection]:
+    def writing(self, ended: Callable[[], None] = _nothing, beside: Path | None = None) -> Iterator[Connection]:
         """A write transaction: one in this process, and one on this machine, at a time.
 
         Args:
             ended: called when it has ended in whatever way, before anything can be closed or forked.
+            beside: another database file, whose tables can be read in it as those of the schema `BESIDE`.
 
         Raises:
             Unavailable: another change took too long, or the database cannot answer.
@@ -160,12 +163,58 @@ class SqliteFile(Forking):
         try:
             with self._in_use():
                 try:
-                    with sql.machine_faults(self.what), self._writer.begin() as connection:
+                    with self._attached(beside), sql.machine_faults(self.what), self._writer.begin() as connection:
                         yield connection
                 finally:
                     ended()
         finally:
             self._turn.release()
+
+    @contextmanager
+    def _attached(self, beside: Path | None) -> Iterator[None]:
+        if beside is None:
+            yield
+            return
+        # There is one connection that writes: the transaction gets the very one that has the other file now.
+        with self._plain(self._writer) as connection:
+            connection.execute(f"ATTACH ? AS {BESIDE}", (f"file:{quote(str(beside))}?mode=rw",))
+        try:
+            yield
+        finally:
+            with self._plain(self._writer) as connection:
+                connection.execute(f"DETACH {BESIDE}")
+
+    @contextmanager
+    def _plain(self, engine: Engine) -> Iterator[Any]:
+        """A connection of the driver's, outside of any transaction."""
+        with sql.machine_faults(self.what):
+            lent = engine.raw_connection()
+        try:
+            yield lent.driver_connection
+        except dbapi2.Error as error:
+            raise Unavailable(f"The {self.what} cannot answer: {error}.") from error
+        finally:
+            lent.close()
+
+    def copy_to(self, target: Path) -> None:
+        """Write what is committed now, of one moment, to a new file that only its owner reads, and make it durable.
+        Whoever reads or writes meanwhile does not wait.
+
+        Args:
+            target: must not exist. What is there when this raises is not a copy.
+
+        Raises:
+            Unavailable: the database cannot answer, or the file cannot be written.
+        """
+        with self._in_use(), sql.machine_faults(f"copy of the {self.what}"):
+            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                # SQLite writes to an empty file as to a new one, and leaves it its mode.
+                with self._plain(self._reader) as connection:
+                    connection.execute("VACUUM INTO ?", (str(target),))
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:

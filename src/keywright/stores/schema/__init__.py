@@ -22,7 +22,7 @@ def bring_up_to_date(connection: Connection, line: str) -> None:
     Raises:
         Misconfigured: the database was written by a newer Keywright.
     """
-    current = _current(connection)
+    current = revision(connection)
     if current == HEADS[line]:
         return
     if current and current > HEADS[line]:
@@ -40,7 +40,8 @@ def bring_up_to_date(connection: Connection, line: str) -> None:
     command.upgrade(config, "head")
 
 
-def _current(connection: Connection) -> str | None:
+def revision(connection: Connection) -> str | None:
+    """The newest migration that was run; None where none was."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
