@@ -47,6 +47,12 @@ JOINED = """        lock, flights = self._misses[digest[0] % _STRIPES], self.__d
 CORE = {
     "what is remembered is believed for 50 ms": ("verify.py", FRESH, FRESH_FOR_A_WHILE, DELETES),
     "others are told before the commit": ("stores/sqlite.py", TOLD_AFTER, TOLD_BEFORE, DELETES),
+    "a worker is told before the commit": (
+        "stores/sqlite.py",
+        TOLD_AFTER,
+        TOLD_BEFORE,
+        "tests/races/test_http.py::test_s55_deleted_over_http",
+    ),
     "a change is not published": (
         "manage/manager.py",
         "                tx.publish(key_id)\n                self._audit(tx, actor, account_id, Action.KEY_UPDATE",

@@ -31,7 +31,6 @@ MOST_SECONDS = 1500
 _END = 2**63
 _STEP, _FAILED, _SEEN = 0, 1, 8
 _KEY_AT, _KEY_BYTES = 2048, 256
-_VERIFIED_TWICE = 2
 
 
 class Failed(AssertionError):
@@ -178,9 +177,14 @@ class Run(NamedTuple):
 
 
 class Board:
-    """What all processes watch: the number of the step, the key of the step, and how far everybody is."""
+    """What all processes watch: the number of the step, the key of the step, and how far everybody is.
 
-    def __init__(self, watchers: int) -> None:
+    Args:
+        looks: how often everybody verifies in each step, at least.
+    """
+
+    def __init__(self, watchers: int, looks: int) -> None:
+        self._looks = looks
         self._memory = mmap.mmap(-1, 4096)
         self._words = memoryview(self._memory).cast("Q")
         self._watchers = watchers
@@ -201,7 +205,7 @@ class Board:
         return int(self._words[_STEP])
 
     def all_verified(self) -> None:
-        """Wait until every watcher has verified twice since the step began.
+        """Wait until every watcher has verified often enough since the step began.
 
         Raises:
             Failed: one of them has failed, or does not move.
@@ -243,7 +247,7 @@ class Board:
             answer = verify(key)
             returned_at = elapsed()
             asked += 1
-            if asked >= _VERIFIED_TWICE:
+            if asked >= self._looks:
                 words[_SEEN + place] = step
                 os.sched_yield()  # there are fewer processors than processes: whoever has not yet, verifies now
             if answer is None:
@@ -260,9 +264,9 @@ class Board:
 
 
 @contextmanager
-def watching(openers: Sequence[Open]) -> Iterator[tuple[Board, list[list[Run]]]]:
+def watching(openers: Sequence[Open], looks: int = 2) -> Iterator[tuple[Board, list[list[Run]]]]:
     """Watchers at a board, one process for each opener. The list holds what they saw once the block has ended."""
-    board, seen = Board(len(openers)), list[list[Run]]()
+    board, seen = Board(len(openers), looks), list[list[Run]]()
 
     def at(place: int, open_: Open) -> Callable[[], list[Run]]:
         return lambda: board.watch(place, open_)

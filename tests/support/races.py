@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from keywright import Accepted, Keywright, Request, SystemClock, Unavailable
 from keywright.clock import Clock
-from keywright.manage.manager import Created
 from keywright.record import ANY_REQUEST
 from keywright.settings import load
 from support.crew import Board, Open, Run, Verify
 from support.history import Act, Answer, Kind, broken
 
 T = TypeVar("T")
+
+
+class HasKey(Protocol):
+    """A new key, whoever tells of it."""
+
+    @property
+    def key(self) -> str:
+        """Its text."""
+        ...
+
+
+Made = TypeVar("Made", bound=HasKey)
 
 SOON_SECONDS = 0.001
 
@@ -98,14 +109,14 @@ class Races:
         self._races: list[list[Act]] = []
         self._race_of_step: dict[int, int] = {}
 
-    def begin(self, make: Callable[[], Created]) -> Created:
+    def begin(self, make: Callable[[], Made]) -> Made:
         """Make a key, show it, and wait until everybody knows it."""
         self._races.append([])
-        created = self._act(Kind.CREATE, make)
+        made = self._act(Kind.CREATE, make)
         self._race_of_step[self._board.number + 1] = len(self._races) - 1
-        self._board.show(created.key)
+        self._board.show(made.key)
         self._board.all_verified()
-        return created
+        return made
 
     def change(self, kind: Kind, make: Callable[[], object]) -> None:
         """Change the key, say so, and wait until everybody has verified it again."""
