@@ -97,7 +97,7 @@ LIMITERS = {
         HUNDRED,
     ),
     "no lock in the kernel": (
-        "limits/shared.py",
+        "limits/mapped.py",
         "fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, wanted)",
         "pass",
         HUNDRED,
