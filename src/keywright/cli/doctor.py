@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -19,10 +18,11 @@ def command(data_dir: str | None, as_json: bool) -> int:
     """Check the installation, and tell where each setting comes from. Exit 1 if something is wrong."""
     from keywright import settings as settings_module
     from keywright.build import Keywright
+    from keywright.cli.checks import CHECKS
 
     settings = settings_module.load({"data_dir": data_dir})
     with Keywright(settings) as keywright:
-        checks = [_checked(name, check) for name, check in _checks(keywright)]
+        checks = [_checked(name, check, keywright) for name, check in CHECKS.items()]
     shown = [
         {"name": name, "value": _value(settings, name), "origin": settings.origins[name]} for name in settings.origins
     ]
@@ -38,48 +38,12 @@ def command(data_dir: str | None, as_json: bool) -> int:
     return ExitCode.OK if healthy else ExitCode.ERROR
 
 
-def _checks(keywright: Any) -> Iterator[tuple[str, Callable[[], tuple[bool, str]]]]:
-    directory = keywright.settings.data_dir
-
-    def private() -> tuple[bool, str]:
-        mode = directory.stat().st_mode & 0o777
-        return mode & 0o077 == 0, f"{directory} has mode {mode:o}; others should have no rights (chmod 700)"
-
-    def free() -> tuple[bool, str]:
-        from keywright.server.ready import LEAST_FREE_BYTES
-
-        left = shutil.disk_usage(directory).free
-        return left > LEAST_FREE_BYTES, f"{left // 2**20} MiB free"
-
-    def sqlite() -> tuple[bool, str]:
-        from pysqlite3 import dbapi2
-
-        return True, f"SQLite {dbapi2.sqlite_version}"
-
-    def integrity() -> tuple[bool, str]:
-        found = keywright.store.integrity()
-        return found == "ok", found
-
-    def feed() -> tuple[bool, str]:
-        return True, f"version {keywright.store.version()}"
-
-    def operator() -> tuple[bool, str]:
-        return True, str(keywright.manager.operator_account().id)
-
-    yield "data directory is private", private
-    yield "room on disk", free
-    yield "database engine", sqlite
-    yield "database is whole", integrity
-    yield "change feed", feed
-    yield "operator account", operator
-
-
-def _checked(name: str, check: Callable[[], tuple[bool, str]]) -> dict[str, Any]:
-    from keywright.errors import Unavailable
+def _checked(name: str, check: Callable[[Any], tuple[bool, str]], keywright: Any) -> dict[str, Any]:
+    from keywright.errors import Misconfigured, Unavailable
 
     try:
-        ok, found = check()
-    except (Unavailable, OSError) as error:
+        ok, found = check(keywright)
+    except (Unavailable, Misconfigured, OSError, ValueError) as error:
         ok, found = False, str(error)
     return {"check": name, "ok": ok, "found": found}
 

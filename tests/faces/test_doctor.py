@@ -1,0 +1,180 @@
+"""What ``keywright doctor`` finds: each thing that can be wrong is told, by its name, and the exit is 1."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import trustme
+
+from keywright.cli.checks import CHECKS, CLOCK_SECONDS, RENEW_SECONDS, validity
+from support.mutants import assert_caught
+from support.servers import Server, free_port, running
+
+HERE = "tests/faces/test_doctor.py"
+
+
+@pytest.fixture(scope="module")
+def examined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that is broken and mended."""
+    with running(tmp_path_factory.mktemp("examined") / "data") as started:
+        yield started
+
+
+def doctor(server: Server, **environment: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """The exit code, and what was found by the name of the check."""
+    where = {"KEYWRIGHT_PORT": str(urlsplit(server.url).port), **environment}
+    done = server.command("doctor", "--json", environment=where)
+    found = json.loads(done.stdout)
+    assert found["ok"] == (done.returncode == 0)
+    return done.returncode, {each["check"]: each for each in found["checks"]}
+
+
+def wrong(server: Server, **environment: str) -> set[str]:
+    """The names of what is wrong."""
+    return {name for name, each in doctor(server, **environment)[1].items() if not each["ok"]}
+
+
+def test_a_healthy_installation_is_found_healthy(examined: Server) -> None:
+    """Beside a running server everything is as it should be; who has the directory open, and that the server is ready,
+    is told."""
+    code, found = doctor(examined)
+
+    assert (code, list(found)) == (0, list(CHECKS))
+    assert str(examined.process.pid) in found["other processes"]["found"]
+    assert "status ok" in found["server"]["found"]
+    assert "versions: 1" in found["master secret"]["found"]
+    assert found["database engine"]["found"].startswith("SQLite 3.")
+
+
+@contextmanager
+def _mode(path: Path, mode: int) -> Iterator[None]:
+    before = path.stat().st_mode & 0o777
+    path.chmod(mode)
+    yield
+    path.chmod(before)
+
+
+@contextmanager
+def _changed_later(path: Path) -> Iterator[None]:
+    later = time.time() + CLOCK_SECONDS + 60
+    os.utime(path, (later, later))
+    yield
+    os.utime(path)
+
+
+@contextmanager
+def _moved(path: Path) -> Iterator[None]:
+    path.rename(path.with_name("away"))
+    yield
+    path.with_name("away").rename(path)
+
+
+@contextmanager
+def _large(path: Path) -> Iterator[None]:
+    path.touch(0o600)
+    os.truncate(path, 2**30)
+    yield
+    path.unlink()
+
+
+FAULTS: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    "others may look in": ("data directory is private", lambda directory: _mode(directory, 0o755)),
+    "others may read the counters": ("files are private", lambda directory: _mode(directory / "limits.table", 0o644)),
+    "the clock was set back": ("clock", lambda directory: _changed_later(directory / "usage.db")),
+    "the counters were exchanged": ("server", lambda directory: _moved(directory / "limits.table")),
+    "a log is not emptied": ("write-ahead logs", lambda directory: _large(directory / "old.db-wal")),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_wrong_is_told(examined: Server, fault: str) -> None:
+    """Each fault is found by the check that is named after it, and by no other; mended, it is gone."""
+    check, made = FAULTS[fault]
+    # The server looks at its files once a second.
+    with made(examined.data_dir):
+        seen = wrong(examined)
+        seen = seen or wrong(examined)
+    assert seen == {check}
+
+
+@contextmanager
+def _somebody_else(answer: bytes) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 200 OK\r\n\r\n[1]"],
+)
+def test_somebody_else_on_the_port_is_told_apart(examined: Server, answer: bytes) -> None:
+    """What answers on the port of the settings and is no server of ours is wrong, whatever it says."""
+    with _somebody_else(answer) as port:
+        assert wrong(examined, KEYWRIGHT_PORT=str(port)) == {"server"}
+
+
+def test_a_server_that_does_not_run_is_no_fault(examined: Server) -> None:
+    """An installation may be looked at before it is started."""
+    code, found = doctor(examined, KEYWRIGHT_PORT=str(free_port()))
+    assert code == 0
+    assert "nobody listens" in found["server"]["found"]
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "fine"),
+    [(-10, 100, True), (-10, RENEW_SECONDS / 86_400 - 1, False), (-10, -1, False), (1, 100, False)],
+    ids=["valid", "ends soon", "ended", "not yet"],
+)
+def test_a_certificate_is_looked_at(examined: Server, tmp_path: Path, begins: float, ends: float, fine: bool) -> None:
+    """A certificate that is not valid now, or not for much longer, is wrong."""
+    now = datetime.now(UTC)
+    issued = trustme.CA().issue_cert(
+        "127.0.0.1", not_before=now + timedelta(days=begins), not_after=now + timedelta(days=ends)
+    )
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    issued.cert_chain_pems[0].write_to_path(certificate)
+    issued.private_key_pem.write_to_path(key)
+    found = doctor(
+        examined, KEYWRIGHT_PORT=str(free_port()), KEYWRIGHT_TLS_CERT=str(certificate), KEYWRIGHT_TLS_KEY=str(key)
+    )[1]
+    assert found["certificate"]["ok"] == fine
+    assert found["certificate"]["found"].startswith(str(certificate))
+
+
+@pytest.mark.parametrize("year", [2026, 2049, 2050, 2080])
+def test_both_ways_to_write_a_time_in_a_certificate_are_read(year: int) -> None:
+    """Up to 2049 certificates write two digits of the year, from 2050 four."""
+    ends = datetime(year, 12, 31, 23, 59, 58, tzinfo=UTC)
+    begins = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+    issued = trustme.CA().issue_cert("127.0.0.1", not_before=begins, not_after=ends)
+    pem = issued.cert_chain_pems[0].bytes().decode()
+    assert validity(pem) == (begins.timestamp(), ends.timestamp())
+
+
+def test_a_doctor_that_believes_every_server_is_caught(tmp_path: Path) -> None:
+    """The checks fail where whoever answers is taken for a server that is ready."""
+    old = 'return status == HTTPStatus.OK, f"{where}: {said}"'
+    new = 'return True, f"{where}: {said}"'
+    test = f"{HERE}::test_what_is_wrong_is_told[the counters were exchanged]"
+    assert_caught(tmp_path, "cli/checks.py", old, new, test)
