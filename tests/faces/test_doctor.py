@@ -17,9 +17,12 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
+from keywright import ManualClock
 from keywright.cli.checks import CHECKS, CLOCK_SECONDS, RENEW_SECONDS, validity
+from support.installation import Installation
 from support.mutants import assert_caught
 from support.servers import Server, free_port, running
+from support.waiting import eventually
 
 HERE = "tests/faces/test_doctor.py"
 
@@ -40,9 +43,11 @@ def doctor(server: Server, **environment: str) -> tuple[int, dict[str, dict[str,
     return done.returncode, {each["check"]: each for each in found["checks"]}
 
 
-def wrong(server: Server, **environment: str) -> set[str]:
-    """The names of what is wrong."""
-    return {name for name, each in doctor(server, **environment)[1].items() if not each["ok"]}
+def wrong(data_dir: Path, **settings: Any) -> dict[str, str]:
+    """What is wrong, by the name of the check, looked at in the test's own process."""
+    with Installation(data_dir, ManualClock(), **settings) as made:
+        found = {name: check(made.keywright) for name, check in CHECKS.items()}
+    return {name: text for name, (ok, text) in found.items() if not ok}
 
 
 def test_a_healthy_installation_is_found_healthy(examined: Server) -> None:
@@ -101,11 +106,12 @@ FAULTS: dict[str, tuple[str, Callable[[Path], Any]]] = {
 def test_what_is_wrong_is_told(examined: Server, fault: str) -> None:
     """Each fault is found by the check that is named after it, and by no other; mended, it is gone."""
     check, made = FAULTS[fault]
-    # The server looks at its files once a second.
+    port = str(urlsplit(examined.url).port)
     with made(examined.data_dir):
-        seen = wrong(examined)
-        seen = seen or wrong(examined)
-    assert seen == {check}
+        # The server looks at its files once a second.
+        seen = eventually(lambda: wrong(examined.data_dir, port=port), 5)
+    assert set(seen) == {check}
+    assert eventually(lambda: not wrong(examined.data_dir, port=port), 5)
 
 
 @contextmanager
@@ -128,10 +134,10 @@ def _somebody_else(answer: bytes) -> Iterator[int]:
     "answer",
     [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 200 OK\r\n\r\n[1]"],
 )
-def test_somebody_else_on_the_port_is_told_apart(examined: Server, answer: bytes) -> None:
+def test_somebody_else_on_the_port_is_told_apart(data_dir: Path, answer: bytes) -> None:
     """What answers on the port of the settings and is no server of ours is wrong, whatever it says."""
     with _somebody_else(answer) as port:
-        assert wrong(examined, KEYWRIGHT_PORT=str(port)) == {"server"}
+        assert set(wrong(data_dir, port=str(port))) == {"server"}
 
 
 def test_a_server_that_does_not_run_is_no_fault(examined: Server) -> None:
@@ -146,7 +152,7 @@ def test_a_server_that_does_not_run_is_no_fault(examined: Server) -> None:
     [(-10, 100, True), (-10, RENEW_SECONDS / 86_400 - 1, False), (-10, -1, False), (1, 100, False)],
     ids=["valid", "ends soon", "ended", "not yet"],
 )
-def test_a_certificate_is_looked_at(examined: Server, tmp_path: Path, begins: float, ends: float, fine: bool) -> None:
+def test_a_certificate_is_looked_at(data_dir: Path, tmp_path: Path, begins: float, ends: float, fine: bool) -> None:
     """A certificate that is not valid now, or not for much longer, is wrong."""
     now = datetime.now(UTC)
     issued = trustme.CA().issue_cert(
@@ -155,11 +161,9 @@ def test_a_certificate_is_looked_at(examined: Server, tmp_path: Path, begins: fl
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     issued.cert_chain_pems[0].write_to_path(certificate)
     issued.private_key_pem.write_to_path(key)
-    found = doctor(
-        examined, KEYWRIGHT_PORT=str(free_port()), KEYWRIGHT_TLS_CERT=str(certificate), KEYWRIGHT_TLS_KEY=str(key)
-    )[1]
-    assert found["certificate"]["ok"] == fine
-    assert found["certificate"]["found"].startswith(str(certificate))
+    found = wrong(data_dir, port=str(free_port()), tls_cert=str(certificate), tls_key=str(key))
+    assert set(found) == (set() if fine else {"certificate"})
+    assert fine or found["certificate"].startswith(str(certificate))
 
 
 @pytest.mark.parametrize("year", [2026, 2049, 2050, 2080])

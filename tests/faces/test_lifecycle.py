@@ -296,11 +296,6 @@ MUTANTS = {
         "        edge.drain()\n",
         "        edge.drain()\n        end(edge._keywright)\n",
     ),
-    "connections are cut when the end begins": (
-        "server/http.py",
-        "        self._draining = True\n",
-        "        self._draining = True\n        self.transport.abort()\n",
-    ),
 }
 
 

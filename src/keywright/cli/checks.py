@@ -172,8 +172,8 @@ def processes(keywright: Keywright) -> Finding:
 
 
 def _has_open(pid: int, inside: str) -> bool:
-    with contextlib.suppress(OSError):
-        return any(os.readlink(each).startswith(inside) for each in os.scandir(f"/proc/{pid}/fd"))
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
+        return any(os.readlink(each).startswith(inside) for each in descriptors)
     return False
 
 
