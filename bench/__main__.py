@@ -1,4 +1,4 @@
-"""``python -m bench [verify|million|usage|limits] …``: everything, or what is named."""
+"""``python -m bench [NAME] …``: everything, or what is named."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import platform
 import sys
 from importlib import import_module
 
-NAMES = ("verify", "limits", "usage", "million")
+NAMES = ("verify", "coherence", "limits", "usage", "delete", "flood", "pauses", "million")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import tempfile
 import time
@@ -40,6 +41,39 @@ def installation() -> Iterator[Keywright]:
             yield keywright
     finally:
         shutil.rmtree(directory)
+
+
+class Collections:
+    """Watches the garbage collector for the length of a block.
+
+    Attributes:
+        seconds: how long each collection stopped the process, by generation.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[int, list[float]] = {0: [], 1: [], 2: []}
+        self._started = 0.0
+
+    def _note(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self._started = time.perf_counter()
+        else:
+            self.seconds[info["generation"]].append(time.perf_counter() - self._started)
+
+    def __enter__(self) -> Collections:
+        gc.callbacks.append(self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        gc.callbacks.remove(self._note)
+
+    @property
+    def longest(self) -> float:
+        """Seconds of the longest."""
+        return max((each for generation in self.seconds.values() for each in generation), default=0.0)
+
+    def __str__(self) -> str:
+        return " + ".join(str(len(each)) for each in self.seconds.values())
 
 
 def resident_bytes() -> int:

@@ -35,7 +35,7 @@ def _record(slot: int) -> Record:
         slot=slot,
         name="a key",
         environment="live",
-        scopes=frozenset({"*"}),
+        scopes=("*",),
         expires_at=float("inf"),
         disabled=False,
         limits=(),

@@ -33,8 +33,8 @@ PARTS = 256
 _LEAST_IN_PART = 64
 #: To make room, one part loses the oldest of its keys, one in so many; then it is the next part's turn.
 _ONE_IN = 8
-#: How many parts that were forgotten as a whole are freed at a time.
-_FREED_AT_ONCE = 2
+#: How many entries that were forgotten as a whole are freed at a time.
+_FREED_AT_ONCE = 500
 
 
 class FillToken(Value, frozen=True, gc=False):
@@ -201,4 +201,9 @@ class RecordCache:
         self._begin()
 
     def _free_some(self) -> None:
-        del self._forgotten[-_FREED_AT_ONCE:]
+        if self._forgotten:
+            part = self._forgotten[-1]
+            for _ in range(min(len(part), _FREED_AT_ONCE)):
+                part.popitem()
+            if not part:
+                self._forgotten.pop()

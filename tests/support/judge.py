@@ -240,7 +240,7 @@ def _is_right(outcome: Outcome, row: dict[str, Any] | None, now: float) -> bool:
         return outcome == Refused(Reason.UNKNOWN)
     if row["disabled"] or (row["expires_at"] is not None and row["expires_at"] <= now):
         return isinstance(outcome, Refused) and outcome.reason in {Reason.DISABLED, Reason.EXPIRED}
-    return isinstance(outcome, Accepted) and outcome.record.scopes == frozenset(row["scopes"])
+    return isinstance(outcome, Accepted) and outcome.record.scopes == tuple(row["scopes"])
 
 
 def _see_usage(keywright: Keywright, heard: Heard) -> None:
