@@ -47,7 +47,7 @@ class Collections:
     """Watches the garbage collector for the length of a block.
 
     Attributes:
-        seconds: how long each collection stopped the process, by generation.
+        seconds: CPU time of each collection, by generation: for so long it stops the process.
     """
 
     def __init__(self) -> None:
@@ -56,9 +56,9 @@ class Collections:
 
     def _note(self, phase: str, info: dict[str, int]) -> None:
         if phase == "start":
-            self._started = time.perf_counter()
+            self._started = time.thread_time()
         else:
-            self.seconds[info["generation"]].append(time.perf_counter() - self._started)
+            self.seconds[info["generation"]].append(time.thread_time() - self._started)
 
     def __enter__(self) -> Collections:
         gc.callbacks.append(self._note)

@@ -41,6 +41,8 @@ _ACCEPTED = int(UsageOutcome.ACCEPTED)
 _MALFORMED = Refused(Reason.MALFORMED)
 _UNKNOWN = Refused(Reason.UNKNOWN)
 _STRIPES = 64
+#: 120 bits under a secret key; a `bytes` of one more would take 16 more, for every remembered key.
+_FINGERPRINT_BYTES = 15
 _Take: TypeAlias = Callable[[int, tuple[Limit, ...], int, float], Decision | None]
 
 
@@ -77,7 +79,7 @@ class Verifier:
         self._flood = FloodGate(clock)
         # Remembered keys are found by a fingerprint under a key that dies with this process: memory, swap and core
         # dumps hold neither keys nor anything the database holds.
-        self._new_fingerprint = hashlib.blake2s(key=secrets.token_bytes(32), digest_size=16).copy
+        self._new_fingerprint = hashlib.blake2s(key=secrets.token_bytes(32), digest_size=_FINGERPRINT_BYTES).copy
         self._misses = tuple(threading.Lock() for _ in range(_STRIPES))
 
     def verify(self, presented: str, request: Request = ANY_REQUEST, now: float | None = None) -> Outcome:

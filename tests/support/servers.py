@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -110,14 +110,20 @@ class Server:
         return self.process.wait(timeout=40)
 
 
-def start(data_dir: Path, *flags: str, scheme: str = "http", **environment: str) -> Server:
-    """Start a server and wait until it answers."""
+def start(
+    data_dir: Path, *flags: str, scheme: str = "http", program: Sequence[str] = COMMAND, **environment: str
+) -> Server:
+    """Start a server and wait until it answers.
+
+    Args:
+        program: what to start in place of the command line; it is given the same arguments.
+    """
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     port = free_port()
     log = data_dir.parent / f"server-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*COMMAND, "serve", "--port", str(port), *flags],
+            [*program, "serve", "--port", str(port), *flags],
             stdout=output,
             stderr=output,
             cwd=data_dir.parent,
@@ -145,9 +151,11 @@ def _is_up(url: str) -> bool:
 
 
 @contextmanager
-def running(data_dir: Path, *flags: str, scheme: str = "http", **environment: str) -> Iterator[Server]:
-    """A server for the length of a block. However it ends, only the process started here is ended."""
-    started = start(data_dir, *flags, scheme=scheme, **environment)
+def running(
+    data_dir: Path, *flags: str, scheme: str = "http", program: Sequence[str] = COMMAND, **environment: str
+) -> Iterator[Server]:
+    """A server for the length of a block, made as by `start`. However it ends, only what was started here is ended."""
+    started = start(data_dir, *flags, scheme=scheme, program=program, **environment)
     try:
         yield started
         # Before the end the write-ahead logs are still there, after it the databases hold all that they held.
