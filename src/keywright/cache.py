@@ -34,7 +34,7 @@ _LEAST_IN_PART = 64
 #: To make room, one part loses the oldest of its keys, one in so many; then it is the next part's turn.
 _ONE_IN = 8
 #: How many entries that were forgotten as a whole are freed at a time.
-_FREED_AT_ONCE = 500
+_FREED_AT_ONCE = 512
 
 
 class FillToken(Value, frozen=True, gc=False):
