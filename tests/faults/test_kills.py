@@ -15,6 +15,7 @@ import pytest
 from support import workload
 from support.judge import START_SECONDS, Heard, judge
 from support.mutants import assert_caught
+from support.servers import running, start
 
 SEED = 20_261_122
 #: More than are done before any kill.
@@ -125,6 +126,24 @@ def test_what_killed_processes_acknowledged_is_there(quick_disk: Path) -> None:
 def test_what_200_killed_processes_acknowledged_is_there(quick_disk: Path) -> None:
     """The same, 200 times."""
     assert killed(200, quick_disk) > 4000
+
+
+def test_a_killed_server_kept_what_it_answered(quick_disk: Path) -> None:
+    """Keys, deletions and resources that a server has acknowledged are there after it was killed."""
+    server = start(quick_disk / "server" / "data")
+    try:
+        caller, gone = server.key("Caller"), server.key("Gone")
+        body = {"entity_type": "contact", "linkedin_id": "jane"}
+        made = server.request("POST", "/v1/subscriptions", caller["key"], json=body)
+        deleted = server.request("DELETE", f"/v1/account/api-keys/{gone['id']}", caller["key"])
+    finally:
+        server.process.kill()
+        server.process.wait()
+    with running(server.data_dir) as again:
+        found = again.request("GET", "/v1/subscriptions", caller["key"]).json()["data"]
+        assert deleted.status_code == 204
+        assert found == [made.json()]
+        assert again.request("GET", "/v1/account", gone["key"]).status_code == 401
 
 
 def test_the_kills_catch_changes_in_pieces(tmp_path: Path) -> None:

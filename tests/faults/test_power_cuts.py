@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from keywright.audit import Action
 from support.crashes import cut, kill, recorded, said
-from support.judge import Heard, judge
+from support.judge import TELLING, Heard, judge
 from support.mutants import assert_caught
 from support.power import LOSSES, Synced
 from support.recording import Recording
 
 SEED = 20_261_122
 #: Enough for the log of the database to be long enough to be copied into it while the work goes on.
-ACTS = 125
+ACTS = 140
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,16 @@ def test_the_recording_holds_what_is_to_be_cut(recording: Recording) -> None:
     assert while_working
     assert [at for at in checkpoints(recording) if at > closing]
     assert len(ends) > ACTS
+
+
+def test_the_work_is_of_every_kind(recording: Recording) -> None:
+    """Each kind of change that leaves a line in the audit log is among what is cut: whoever adds a kind adds it to
+    `support.workload` and `support.judge`."""
+    heard = Heard()
+    for _, _, lines in recording.moments([len(recording.events)]):
+        heard.hear(lines)
+    assert {action for action, _, _ in heard.entries} == set(Action)
+    assert set(TELLING) == set(Action)
 
 
 def test_a_power_cut_in_the_first_start_leaves_what_can_be_started(first_start: Recording, quick_disk: Path) -> None:

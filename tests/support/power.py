@@ -23,8 +23,8 @@ from typing import TypeAlias
 
 SECTOR_BYTES = 512
 PAGE_BYTES = 4096
-#: The file that is written through a map from its second page on; the others are from their first.
-_UNMAPPED_BYTES = {"limits.table": PAGE_BYTES}
+#: Counters begin with a page that is not written through the map; other mapped files are from their first byte on.
+_COUNTERS = "limits.table"
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ def write_all(content: bytearray, writes: Iterable[Wrote]) -> bytearray:
 
 
 def _scribbled(name: str, content: bytearray, chance: random.Random) -> bytearray:
-    start = _UNMAPPED_BYTES.get(name, 0)
+    start = PAGE_BYTES if name.startswith(_COUNTERS) else 0
     fill = chance.choice((bytes, chance.randbytes))
     for at in range(start, len(content), PAGE_BYTES):
         if chance.random() < 0.7:

@@ -86,6 +86,7 @@ class Workload:
                 self._rename,
                 self._narrow,
                 self._bind,
+                self._limit,
                 self._disable,
                 self._enable,
                 self._end_sooner,
@@ -129,6 +130,10 @@ class Workload:
     def _bind(self) -> None:
         self._change({"networks": ["192.0.2.0/24"], "metadata": {"n": self._name()}}, metadata=LATER)
 
+    def _limit(self) -> None:
+        limits = ["10/s burst 50", "500/15m sliding", "1000/h"]
+        self._change({"rate_limit": limits}, limits=limits)
+
     def _disable(self) -> None:
         self._change({"disabled": True})
 
@@ -138,16 +143,16 @@ class Workload:
     def _end_sooner(self) -> None:
         self._change({"expires_in_seconds": 86_400}, expires_at=LATER)
 
-    def _change(self, given: dict[str, Any], **later: str) -> None:
+    def _change(self, given: dict[str, Any], **stored: Any) -> None:
         key_id = self._pick(lambda row: row.successor_id is None and row.expires_at == NEVER)
         entry = (Action.KEY_UPDATE, key_id, {"changed": sorted(given)})
-        expected = {name: value for name, value in given.items() if name != "expires_in_seconds"}
+        expected = {name: value for name, value in given.items() if name not in {"expires_in_seconds", "rate_limit"}}
 
         def change() -> dict[str, Any]:
             self._rows[key_id] = self._manager.update(ME, self._account_id, key_id, given).row
             return {"rows": {key_id: shown(self._rows[key_id])}}
 
-        self._act(entry, change, changes={key_id: {**expected, **later}})
+        self._act(entry, change, changes={key_id: {**expected, **stored}})
 
     def _rotate(self, grace_seconds: int = 86_400) -> None:
         key_id = self._pick(lambda row: row.successor_id is None and row.expires_at == NEVER and not row.disabled)
