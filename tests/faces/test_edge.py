@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import select
 import socket
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated
 
 import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from keywright import ManualClock
-from keywright.adapters.asgi import App, Caller, Receive, Scope, Send
+from keywright.adapters.asgi import Caller, Receive, Scope, Send
 from keywright.adapters.fastapi import install_errors, require_scope
 from keywright.record import parse_network
 from keywright.server.app import create_app
 from keywright.server.edge import IS_CLOSING_NAME, Edge, real_client
 from keywright.server.http import MAX_TOLD
+from support.calls import scope_of, talk
 from support.faces import InProcess
 from support.installation import Installation
 from support.mutants import assert_caught
@@ -29,36 +29,7 @@ from support.waiting import eventually
 
 HERE = "tests/faces/test_edge.py"
 KEYS = "/v1/account/api-keys"
-PROXY = ("10.0.0.1", 4711)
 TRUSTED = (parse_network("10.0.0.0/8"),)
-Messages: TypeAlias = list[MutableMapping[str, Any]]
-
-
-def scope_of(method: str = "GET", path: str = "/", *headers: tuple[bytes, bytes], **more: Any) -> dict[str, Any]:
-    """A request as a server hands it over."""
-    base = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "query_string": b""}
-    asked = {"method": method, "path": path, "raw_path": path.encode(), "headers": list(headers), "client": PROXY}
-    return {**base, "server": ("test", 80), "root_path": "", **asked, **more}
-
-
-def talk(app: App, scope: Scope, *coming: MutableMapping[str, Any], fails: Exception | None = None) -> Messages:
-    """Hand one request over, and give back what was sent; ``fails`` is raised by every sending."""
-    left = iter(coming)
-    sent: Messages = []
-
-    async def receive() -> MutableMapping[str, Any]:
-        return next(left, {"type": "http.disconnect"})
-
-    async def send(message: MutableMapping[str, Any]) -> None:
-        if fails:
-            raise fails
-        sent.append(message)
-
-    async def run() -> None:
-        await app(scope, receive, send)
-
-    asyncio.run(run())
-    return sent
 
 
 @pytest.mark.parametrize(
