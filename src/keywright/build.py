@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from keywright import forks, settings as settings_module
+from keywright import forks, mounts, settings as settings_module
 from keywright.cache import RecordCache
 from keywright.clock import Clock, SystemClock
 from keywright.digest import Digester
@@ -161,8 +161,9 @@ def prepare_directory(path: Path) -> None:
     """Make the data directory, or see that it can be used.
 
     Raises:
-        Misconfigured: it cannot be.
+        Misconfigured: it cannot be, because of its file system, or because others may write to it.
     """
+    _require_safe_place(path)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Asked for the database, and not for whether we made the directory: an earlier start may have made it and died.
@@ -172,6 +173,22 @@ def prepare_directory(path: Path) -> None:
         raise Misconfigured(f"The data directory {path} cannot be made: {error.strerror}.") from error
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise Misconfigured(f"The data directory {path} cannot be read and written by this user.")
+    if path.stat().st_mode & 0o022:
+        raise Misconfigured(
+            f"Others can write to the data directory {path}, and put a database of their own there. Run "
+            f"`chmod 700 {path}`."
+        )
+
+
+def _require_safe_place(path: Path) -> None:
+    # Before anything is asked of it: a file system over a network may not answer.
+    kind = mounts.kind_of(path)
+    reason = mounts.why_unsafe(kind) if kind else None
+    if reason:
+        raise Misconfigured(
+            f"The data directory {path} is on a file system of the type {kind}: {reason}. Deleted keys could be "
+            "accepted there, and the database be destroyed. Choose a directory on a disk of this machine."
+        )
 
 
 def _sync_names(path: Path) -> None:

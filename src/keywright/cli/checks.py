@@ -18,6 +18,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from keywright import mounts
 from keywright.clock import SystemClock, timestamp
 
 if TYPE_CHECKING:
@@ -35,11 +36,6 @@ RENEW_SECONDS = 14 * 86_400
 #: How long a server may take to answer.
 ANSWER_SECONDS = 3.0
 
-#: File systems that are somewhere else: their locks and maps do not hold between machines, some not even on one.
-_NETWORK = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "virtiofs", "fuse.sshfs", "ceph", "glusterfs", "afs"}
-)
-_ESCAPES = (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\"))
 _PEM_END = "-----END CERTIFICATE-----"
 _CENTURY = 50
 
@@ -60,26 +56,9 @@ def files_are_private(keywright: Keywright) -> Finding:
 
 
 def file_system(keywright: Keywright) -> Finding:
-    """A file system of this machine."""
-    kind = _mounted_as(keywright.settings.data_dir.resolve())
-    if kind in _NETWORK:
-        return False, f"{kind}: locks do not hold on a network file system; use a local disk"
-    return True, kind or "not known on this system"
-
-
-def _mounted_as(path: Path) -> str:
-    with contextlib.suppress(OSError):
-        found = [line.split(" - ") for line in Path("/proc/self/mountinfo").read_text("utf-8").splitlines()]
-        mounted = {_unescaped(left.split()[4]): right.split()[0] for left, right in found}
-        above = [each for each in mounted if path == Path(each) or Path(each) in path.parents]
-        return mounted[max(above, key=len)] if above else ""
-    return ""
-
-
-def _unescaped(text: str) -> str:
-    for escape, character in _ESCAPES:
-        text = text.replace(escape, character)
-    return text
+    """A file system of this machine. (One that is known not to be has ended the command already.)"""
+    kind = mounts.kind_of(keywright.settings.data_dir)
+    return True, kind or "not known on this system; it must be on a disk of this machine"
 
 
 def room(keywright: Keywright) -> Finding:

@@ -84,8 +84,8 @@ def _first_start(settings: Any) -> str:
     from keywright.reference import campaigns, storage
     from keywright.server import log
 
-    remove_stale_drafts(settings.data_dir / MASTER_SECRET_FILE, SystemClock.now())
     with Keywright(settings) as keywright:
+        remove_stale_drafts(settings.data_dir / MASTER_SECRET_FILE, SystemClock.now())
         log.configure(settings.log_level, keywright.formats)
         operator = keywright.manager.operator_account()
         resources = storage.Resources(settings.data_dir)
