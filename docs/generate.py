@@ -102,6 +102,9 @@ FACTS = {
     "skew": Fact("limits.standing.SKEW_SECONDS", seconds, "How far ahead of the clock a counter's time is believed."),
     "max_window": Fact("limits.base.MAX_WINDOW_SECONDS", seconds, "The longest window of a limit."),
     "max_idempotency": Fact("server.api.keys.MAX_IDEMPOTENCY_CHARACTERS", plain, "Characters of an `Idempotency-Key`."),
+    "idempotency": Fact(
+        "manage.manager.IDEMPOTENCY_SECONDS", seconds, "How long a create call is known by its `Idempotency-Key`."
+    ),
     "max_page": Fact("manage.manager.MAX_PAGE_KEYS", plain, "Keys in a page of the list."),
     "bulk": Fact("manage.manager.BULK_KEYS", plain, "Keys in one transaction of `Manager.create_many`."),
     "report": Fact("server.api.account.DEFAULT_REPORT_SECONDS", seconds, "What a usage report covers by default."),

@@ -15,7 +15,7 @@ from pysqlite3 import dbapi2
 from keywright import Accepted, ManualClock, Reason, Refused
 from keywright.errors import Conflict, Forbidden, InvalidValue, NotFound
 from keywright.limits.conformance import in_children
-from keywright.manage.manager import BULK_KEYS, DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS
+from keywright.manage.manager import BULK_KEYS, DEFAULT_GRACE_SECONDS, IDEMPOTENCY_SECONDS, MAX_GRACE_SECONDS
 from keywright.record import NEVER, KeyStatus
 from keywright.stores.sqlite import RECORDS_FILE
 from support.installation import ME, Installation
@@ -325,3 +325,21 @@ def test_a_reference_means_one_key(installation: Installation) -> None:
     for reference in ("", "None", one.row.prefix, one.row.hint, "…"):
         with pytest.raises(NotFound):
             manager.find(ME, account, reference)
+
+
+def test_s16_an_idempotency_key_is_known_for_a_day(installation: Installation, clock: ManualClock) -> None:
+    """A create call that is repeated within the time that is promised makes nothing; after it, it is a new call."""
+    create = installation.keywright.manager.create
+    first = create(ME, installation.account_id, {"name": "once"}, "6f1c")
+    clock.advance(IDEMPOTENCY_SECONDS)
+    with pytest.raises(Conflict) as conflict:
+        create(ME, installation.account_id, {"name": "once"}, "6f1c")
+    assert conflict.value.member == first.row.id
+
+    clock.advance(1)
+    second = create(ME, installation.account_id, {"name": "once"}, "6f1c")
+
+    assert second.row.id != first.row.id
+    with pytest.raises(Conflict) as conflict:
+        create(ME, installation.account_id, {"name": "once"}, "6f1c")
+    assert conflict.value.member == second.row.id

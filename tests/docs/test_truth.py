@@ -49,6 +49,7 @@ PROMISED = {
     "default_limit": "100/15m",
     "visible_within": "2 seconds",
     "grace": "24 hours",
+    "idempotency": "24 hours",
     "max_body": "64 KiB",
     "max_headers": "16 KiB",
     "max_name": "255",

@@ -24,6 +24,8 @@ from keywright.values import Value
 OPERATOR_ACCOUNT_NAME = "Operator"
 DEFAULT_GRACE_SECONDS = 86_400
 MAX_GRACE_SECONDS = 90 * 86_400
+#: How long a create call is known again by its idempotency key. Longer than anybody tries again.
+IDEMPOTENCY_SECONDS = 86_400
 MAX_PAGE_KEYS = 1000
 BULK_KEYS = 1000
 MAX_REPORT_SECONDS = 366 * 86_400
@@ -138,7 +140,7 @@ class Manager:
             given: ``name``, and any of ``format``, ``environment``, ``scopes``, ``expires_at`` or
                 ``expires_in_seconds``, ``rate_limit``, ``networks``, ``metadata``. What is left out is the calling
                 key's own value, and what is named must lie within it.
-            idempotency_key: makes a repeated call fail instead of making a second key.
+            idempotency_key: makes a repeated call fail instead of making a second key, for `IDEMPOTENCY_SECONDS`.
 
         Raises:
             Conflict: a call with that idempotency key was made before; ``member`` is the id of the key it made.
@@ -151,7 +153,7 @@ class Manager:
             account = tx.account(account_id)
             if account is None:
                 raise NotFound("There is no such account.")
-            if called and (made := tx.made_by(account_id, called)):
+            if called and (made := tx.made_by(account_id, called, now - IDEMPOTENCY_SECONDS)):
                 raise Conflict(
                     f"This Idempotency-Key has already made the key {made}. Its secret was shown once and cannot be "
                     "shown again.",
@@ -161,7 +163,7 @@ class Manager:
             require_within(rights, complete, self._policy, complete["format"])
             created = self._insert(tx, account_id, complete, now)
             if called:
-                tx.remember(account_id, called, created.row.id, now)
+                tx.remember(account_id, called, created.row.id, now, now - IDEMPOTENCY_SECONDS)
             self._audit(tx, actor, account_id, Action.KEY_CREATE, created.row.id, _audited(created.row))
         return created
 

@@ -86,8 +86,9 @@ class Snapshot(Protocol):
         """The slot of a key of the account, also of a deleted one; None if it never had such a key."""
         ...
 
-    def made_by(self, account_id: str, idempotency_key: str) -> str | None:
-        """The id of the key that a create call with that ``Idempotency-Key`` made in the account."""
+    def made_by(self, account_id: str, idempotency_key: str, since: float) -> str | None:
+        """The id of the key that a create call with that ``Idempotency-Key`` made in the account at ``since`` or
+        later."""
         ...
 
 
@@ -114,8 +115,8 @@ class Transaction(Snapshot, Protocol):
         """Remove the key and leave a tombstone, so that it is never made or accepted again."""
         ...
 
-    def remember(self, account_id: str, idempotency_key: str, key_id: str, now: float) -> None:
-        """Note which key a create call made."""
+    def remember(self, account_id: str, idempotency_key: str, key_id: str, now: float, since: float) -> None:
+        """Note which key a create call made. What was noted before ``since`` may go, and is in nobody's way."""
         ...
 
     def publish(self, key_id: str) -> None:

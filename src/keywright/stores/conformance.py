@@ -231,7 +231,7 @@ def an_exception_undoes_everything(open_: OpenStore) -> None:
         see(store.find([digest(3)]) == Found(), "no key was made")
         with store.snapshot() as reads:
             see(reads.accounts() == [MINE, OTHER], "no account was made")
-            see(reads.made_by(MINE.id, "again") is None, "nothing is remembered")
+            see(reads.made_by(MINE.id, "again", 0) is None, "nothing is remembered")
         insert(store, row(3))
 
 
@@ -240,7 +240,7 @@ def _change_everything(tx: Transaction, one: KeyRow, two: KeyRow) -> None:
     tx.insert_keys([row(3)])
     tx.update_key(one.id, {"name": "Changed"})
     tx.delete_key(two, NOW)
-    tx.remember(MINE.id, "again", one.id, NOW)
+    tx.remember(MINE.id, "again", one.id, NOW, 0)
     tx.audit(AuditEvent(NOW, SYSTEM, MINE.id, Action.KEY_DELETE, two.id, {}))
     tx.publish(one.id)
     tx.publish(two.id)
@@ -326,14 +326,14 @@ def an_account_sees_its_own_keys(open_: OpenStore) -> None:
     with closing(open_()) as store:
         mine, others = insert(store, row(1, name="Same"), row(2, OTHER.id, name="Same", hint="0001"))
         with store.transaction() as tx:
-            tx.remember(MINE.id, "once", mine.id, NOW)
+            tx.remember(MINE.id, "once", mine.id, NOW, 0)
         with store.snapshot() as reads:
             see(reads.key(OTHER.id, mine.id) is None and reads.slot_of(OTHER.id, mine.id) is None, "by its id")
             see(reads.keys(OTHER.id, 0, 10) == [others] and reads.keys(MINE.id, 0, 10) == [mine], "in lists")
             see(reads.keys_named(MINE.id, "Same") == [mine], "by its name")
             see(reads.keys_hinted(MINE.id, mine.prefix, "0001") == [mine], "by its last characters")
             see(reads.count_keys(OTHER.id, NOW) == {"active": 1}, "in counts")
-            see(reads.made_by(OTHER.id, "once") is None, "by what made it")
+            see(reads.made_by(OTHER.id, "once", 0) is None, "by what made it")
 
 
 def lists_come_in_pages(open_: OpenStore) -> None:
@@ -371,17 +371,39 @@ def keys_are_counted_by_status(open_: OpenStore) -> None:
 
 
 def what_was_made_is_remembered_once(open_: OpenStore) -> None:
-    """An idempotency key names what it made, for good, and cannot name anything else."""
+    """An idempotency key names what it made as long as is asked for, and cannot name anything else in that time."""
     with closing(open_()) as store:
         (stored,) = insert(store, row(1))
         with store.transaction() as tx:
-            tx.remember(MINE.id, "once", stored.id, NOW)
-            see(tx.made_by(MINE.id, "once") == stored.id, "at once in the transaction")
+            tx.remember(MINE.id, "once", stored.id, NOW, NOW)
+            see(tx.made_by(MINE.id, "once", NOW) == stored.id, "at once in the transaction")
         with refused("it is taken"), store.transaction() as tx:
-            tx.remember(MINE.id, "once", "key_other0001", NOW)
+            tx.remember(MINE.id, "once", "key_other0001", NOW + 1, NOW)
         remove(store, stored)
-    with closing(open_()) as again, again.snapshot() as reads:
-        see(reads.made_by(MINE.id, "once") == stored.id, "also when the key is gone")
+    with closing(open_()) as again:
+        with again.snapshot() as reads:
+            see(reads.made_by(MINE.id, "once", NOW) == stored.id, "also when the key is gone")
+            see(reads.made_by(MINE.id, "once", NOW + 1) is None, "no longer than is asked for")
+        with again.transaction() as tx:
+            tx.remember(MINE.id, "once", "key_other0001", NOW + 2, NOW + 1)
+        with again.snapshot() as reads:
+            see(reads.made_by(MINE.id, "once", NOW) == "key_other0001", "then it may name another")
+
+
+def what_was_made_is_forgotten_in_the_end(open_: OpenStore) -> None:
+    """What need not be remembered any more does not fill the database, and what must be is not forgotten with it."""
+    with closing(open_()) as store:
+        with store.transaction() as tx:
+            for number in range(100):
+                tx.remember(MINE.id, f"old {number}", "key_old000001", NOW, NOW)
+                tx.remember(MINE.id, f"young {number}", "key_young0001", NOW + 10, NOW)
+            for number in range(1000):
+                tx.remember(OTHER.id, f"new {number}", "key_new000001", NOW + 20, NOW + 10)
+        with store.snapshot() as reads:
+            old = [reads.made_by(MINE.id, f"old {number}", 0) for number in range(100)]
+            young = [reads.made_by(MINE.id, f"young {number}", 0) for number in range(100)]
+        see(old == [None] * 100, "the old are gone")
+        see(young == ["key_young0001"] * 100, "the young are not")
 
 
 def usage_adds_up(open_: OpenUsageStore) -> None:
@@ -454,6 +476,7 @@ CHECKS: tuple[Check, ...] = (
     lists_come_in_pages,
     keys_are_counted_by_status,
     what_was_made_is_remembered_once,
+    what_was_made_is_forgotten_in_the_end,
 )
 
 USAGE_CHECKS: tuple[UsageCheck, ...] = (

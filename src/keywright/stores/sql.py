@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import Connection, Row, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
@@ -22,6 +23,8 @@ from keywright.values import replace
 FEED_LENGTH = 100_000
 #: A process that is this far behind forgets everything rather than going through the list.
 MOST_CHANGES_AT_ONCE = 10_000
+#: Of so many idempotency keys one, whichever it is, cleans up behind all that are too old.
+FORGET_EVERY = 256
 
 _KEY = select(tables.keys)
 _KEY_BY_DIGEST = _KEY.where(tables.keys.c.digest == bindparam("digest"))
@@ -149,11 +152,11 @@ class SqlSnapshot:
         buried = select(dead.c.slot).where(dead.c.key_id == key_id, dead.c.account_id == account_id)
         return self._connection.execute(living.union_all(buried)).scalar()
 
-    def made_by(self, account_id: str, idempotency_key: str) -> str | None:
+    def made_by(self, account_id: str, idempotency_key: str, since: float) -> str | None:
         """See `Snapshot.made_by`."""
         made = tables.idempotency.c
         statement = select(made.key_id).where(made.account_id == account_id, made.idempotency_key == idempotency_key)
-        return self._connection.execute(statement).scalar()
+        return self._connection.execute(statement.where(made.created_at >= since)).scalar()
 
 
 class SqlTransaction(SqlSnapshot):
@@ -203,8 +206,14 @@ class SqlTransaction(SqlSnapshot):
         }
         self._connection.execute(insert(tables.tombstones), tombstone)
 
-    def remember(self, account_id: str, idempotency_key: str, key_id: str, now: float) -> None:
+    def remember(self, account_id: str, idempotency_key: str, key_id: str, now: float, since: float) -> None:
         """See `Transaction.remember`."""
+        made = tables.idempotency.c
+        forgotten = delete(tables.idempotency).where(made.created_at < since)
+        if crc32(idempotency_key.encode()) % FORGET_EVERY:
+            # The one that is in the way. All of them would mean to go through the table each time.
+            forgotten = forgotten.where(made.account_id == account_id, made.idempotency_key == idempotency_key)
+        self._connection.execute(forgotten)
         values = {
             "account_id": account_id,
             "idempotency_key": idempotency_key,

@@ -116,7 +116,7 @@ def _add_creating(routes: APIRouter, keywright: Keywright) -> None:
             Header(
                 min_length=1,
                 max_length=MAX_IDEMPOTENCY_CHARACTERS,
-                description="Makes a retry safe: at most one key is made.",
+                description="Makes a retry safe: in 24 hours at most one key is made for it in the account.",
             ),
         ] = None,
     ) -> Response:
