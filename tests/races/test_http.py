@@ -20,6 +20,7 @@ from support.clients import (
     Wire,
     accepted,
     over_http,
+    serving,
     wires_to_each,
     workers_of,
 )
@@ -139,12 +140,6 @@ def _reply_or_end(wire: Wire) -> Reply | None:
         return wire.reply()
     except ConnectionError:
         return None
-
-
-def serving(server: Server) -> list[int]:
-    """The workers that have said that they serve."""
-    said = server.log.read_text()
-    return [pid for pid in workers_of(server) if f"Worker {pid} serves" in said]
 
 
 def test_s71_a_killed_worker_gives_nothing_away(racing: Server) -> None:

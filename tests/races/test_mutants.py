@@ -87,6 +87,7 @@ CORE = {
 
 LIMITS = "tests/races/test_limits.py"
 HUNDRED = f"{LIMITS}::test_s71_a_hundred_of_four_thousand"
+KILLED = f"{LIMITS}::test_s71_a_killed_process_neither_spends_twice_nor_blocks"
 WINDOWS = f"{LIMITS}::test_s67_s71_windows_under_load"
 
 LIMITERS = {
@@ -100,7 +101,7 @@ LIMITERS = {
         "limits/mapped.py",
         "fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, wanted)",
         "pass",
-        HUNDRED,
+        KILLED,
     ),
     "windows begin on the minute": (
         "limits/window.py",

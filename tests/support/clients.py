@@ -94,6 +94,12 @@ def workers_of(server: Server) -> list[int]:
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def serving(server: Server) -> list[int]:
+    """The workers that have said that they serve."""
+    said = server.log.read_text()
+    return [pid for pid in workers_of(server) if f"Worker {pid} serves" in said]
+
+
 @contextmanager
 def stopped(pids: list[int]) -> Iterator[None]:
     """The processes stand still."""
