@@ -47,6 +47,12 @@ JOINED = """        lock, flights = self._misses[digest[0] % _STRIPES], self.__d
 CORE = {
     "what is remembered is believed for 50 ms": ("verify.py", FRESH, FRESH_FOR_A_WHILE, DELETES),
     "others are told before the commit": ("stores/sqlite.py", TOLD_AFTER, TOLD_BEFORE, DELETES),
+    "others hear of changes when they next look": (
+        "stores/sqlite.py",
+        "if transaction is not None and transaction.published:",
+        "if transaction is None:",
+        "tests/races/test_nemesis.py::test_s55_whoever_is_killed_or_stopped",
+    ),
     "a worker is told before the commit": (
         "stores/sqlite.py",
         TOLD_AFTER,

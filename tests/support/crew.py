@@ -67,6 +67,11 @@ def spend(seconds: float) -> None:
         pass
 
 
+def rest(seconds: float) -> None:
+    """Let the time pass, and leave the processor to those who are watched."""
+    SystemClock.pause(seconds)
+
+
 class Forked:
     """One process of the crew."""
 
