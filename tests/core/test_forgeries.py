@@ -19,7 +19,7 @@ from support.mutants import assert_caught
 MAX_READS = 10
 MAX_BYTES = 32 * 2**20
 MINUTE = 60.0
-#: A verification takes about a microsecond; what the processor forgot meanwhile may take longer than that.
+#: A verification takes about a microsecond; what a processor's caches lost to any other work may take longer than that.
 COLD_SECONDS = 20e-6
 #: Forged keys between two good ones.
 AT_A_TIME = 20
