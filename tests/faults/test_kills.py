@@ -147,11 +147,14 @@ def test_a_killed_server_kept_what_it_answered(quick_disk: Path) -> None:
 
 
 def test_the_kills_catch_changes_in_pieces(tmp_path: Path) -> None:
-    """Mutant: each statement is a transaction of its own."""
+    """Mutant: the audit line has a transaction of its own, and comes a little later. The time makes any kill hit."""
     assert_caught(
         tmp_path,
-        "stores/sqlite_file.py",
-        '"BEGIN IMMEDIATE" if writes else "BEGIN"',
-        '"SELECT 1"',
+        "stores/sql.py",
+        "        self._connection.execute(insert(tables.audit_log), values)",
+        """        self._connection.exec_driver_sql("COMMIT")
+        __import__("time").sleep(0.03)
+        self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+        self._connection.execute(insert(tables.audit_log), values)""",
         "tests/faults/test_kills.py::test_what_killed_processes_acknowledged_is_there",
     )

@@ -59,8 +59,10 @@ def test_the_work_is_of_every_kind(recording: Recording) -> None:
     heard = Heard()
     for _, _, lines in recording.moments([len(recording.events)]):
         heard.hear(lines)
-    assert {action for action, _, _ in heard.entries} == set(Action)
-    assert set(TELLING) == set(Action)
+    # A restore is killed by tests of its own.
+    kinds = set(Action) - {Action.DATABASE_RESTORE}
+    assert {action for action, _, _ in heard.entries} == kinds
+    assert set(TELLING) == kinds
 
 
 def test_a_power_cut_in_the_first_start_leaves_what_can_be_started(first_start: Recording, quick_disk: Path) -> None:
