@@ -38,6 +38,11 @@ def seconds(value: float) -> str:
     return f"{value:g} second" + ("" if value == 1 else "s")
 
 
+def characters(value: int) -> str:
+    """A number of characters."""
+    return f"{value} characters"
+
+
 def size(value: int) -> str:
     """Bytes as MiB or KiB."""
     return f"{value // 2**20:,} MiB" if value % 2**20 == 0 else f"{value / 1024:g} KiB"
@@ -76,6 +81,14 @@ class Fact(NamedTuple):
 
 
 FACTS = {
+    "password_characters": Fact("people.passwords.LEAST_CHARACTERS", characters, "The shortest password of a member."),
+    "console_page": Fact("manage.browse.PAGE_KEYS", plain, "How many keys the console shows on a page."),
+    "session_idle": Fact("people.entry.IDLE_SECONDS", seconds, "After what time without use a session ends."),
+    "session_absolute": Fact("people.entry.ABSOLUTE_SECONDS", seconds, "After what time a session ends anyway."),
+    "in_use": Fact("server.console.show.IN_USE_SECONDS", seconds, "So lately used, a key is deleted by its name only."),
+    "setup_link": Fact("people.entry.SETUP_SECONDS", seconds, "How long a setup link works."),
+    "sign_in_link": Fact("people.entry.LINK_SECONDS", seconds, "How long a sign-in link works."),
+    "invitation": Fact("people.directory.INVITATION_SECONDS", seconds, "How long an invitation works."),
     "default_limit": Fact("setting.default_limit", str, "The limit of a key that names none, as it is written."),
     "default_limit_words": Fact("setting.default_limit", window, "The same in words."),
     "visible_within": Fact("usage.VISIBLE_WITHIN_SECONDS", seconds, "Within what time a use shows as last use."),

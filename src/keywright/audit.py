@@ -22,12 +22,31 @@ class Action(StrEnum):
     KEY_ROTATE = "key.rotate"
     KEY_DELETE = "key.delete"
     DATABASE_RESTORE = "database.restore"
+    ACCOUNT_RENAME = "account.rename"
+    SETUP_LINK = "setup.link"
+    SETUP_CLAIM = "setup.claim"
+    MEMBER_CREATE = "member.create"
+    MEMBER_ROLE = "member.role"
+    MEMBER_REMOVE = "member.remove"
+    MEMBER_INVITE = "member.invite"
+    MEMBER_UNINVITE = "member.uninvite"
+    MEMBER_JOIN = "member.join"
+    SIGN_IN = "session.sign_in"
+    SIGN_IN_REFUSED = "session.refused"
+    SIGN_IN_LINK = "session.link"
+    SIGN_OUT = "session.sign_out"
+    SESSION_END = "session.end"
+    PASSWORD_CHANGE = "password.change"  # noqa: S105 - a word of the log
+    TOTP_ON = "totp.on"
+    TOTP_OFF = "totp.off"
+    RECOVERY_CODES = "totp.recovery_codes"
 
 
 class ActorKind(StrEnum):
     """What kind of actor manages."""
 
     KEY = "key"
+    MEMBER = "member"
     COMMAND_LINE = "command_line"
     LIBRARY = "library"
     SYSTEM = "system"
@@ -37,9 +56,10 @@ class Actor(Value, frozen=True, gc=False):
     """Whoever manages.
 
     Attributes:
-        kind: a key, or somebody on the machine itself (who could as well edit the database, and is not restricted).
-        id: the key's id; the user's name on the machine; empty for the system.
-        account_id: the account that a key belongs to; empty for the others.
+        kind: a key, a member who has signed in, or somebody on the machine itself (who could as well edit the
+            database, and is not restricted).
+        id: the key's or the member's id; the user's name on the machine; empty for the system.
+        account_id: the account that a key belongs to, or that a member acts in; empty for the others.
         address: where the request came from, if it came over a network.
         request_id: the request, if there was one.
     """

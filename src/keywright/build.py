@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keywright import forks, mounts, settings as settings_module
 from keywright.cache import RecordCache
@@ -31,6 +32,11 @@ from keywright.stores.sqlite import RECORDS_FILE, SqliteStore, SqliteUsageStore
 from keywright.usage import UsageOutcome, UsageRecorder
 from keywright.verify import Verifier
 from keywright.watch import Watcher
+
+if TYPE_CHECKING:
+    from keywright.manage.browse import Browser
+    from keywright.people.directory import Directory
+    from keywright.people.entry import Entry
 
 MASTER_SECRET_FILE = "master.secret"  # noqa: S105 - a file's name
 LIMITS_FILE = "limits.table"
@@ -80,6 +86,7 @@ class Keywright(Forking):
             policy=self.policy,
             clock=self.clock,
         )
+        self._sealing_keys = secret.derive("second factor")
         self._closed = False
         forks.register(self)
 
@@ -95,6 +102,40 @@ class Keywright(Forking):
         opened = cls(settings_module.load(flags), clock)
         opened.start()
         return opened
+
+    @cached_property
+    def browser(self) -> Browser:
+        """Keys as people look at them."""
+        from keywright.manage.browse import Browser
+
+        return Browser(store=self.store, usage_store=self.usage_store, policy=self.policy, clock=self.clock)
+
+    @cached_property
+    def entry(self) -> Entry:
+        """Setting up, signing in, sessions. Made when it is asked for: who only verifies keys needs no Argon2."""
+        from keywright.people.entry import Entry
+
+        return Entry(**self._office)
+
+    @cached_property
+    def directory(self) -> Directory:
+        """The people of an account."""
+        from keywright.people.directory import Directory
+
+        return Directory(**self._office)
+
+    @cached_property
+    def _office(self) -> dict[str, Any]:
+        from keywright.people.passwords import Passwords
+        from keywright.people.totp import Sealer
+
+        return {
+            "store": self.store,
+            "passwords": Passwords(),
+            "sealer": Sealer(self._sealing_keys),
+            "policy": self.policy,
+            "clock": self.clock,
+        }
 
     def start(self) -> None:
         """Begin what runs behind: writing usage, and looking for changes that nobody told of. `open` does it."""

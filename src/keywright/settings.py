@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from keywright.errors import Misconfigured
 from keywright.key import BUILT_IN_FORMATS, KeyFormat
@@ -85,6 +86,13 @@ def _level(value: Any) -> str:
     if str(value).lower() not in ("debug", "info", "warning", "error"):
         raise ValueError("must be debug, info, warning or error")
     return str(value).lower()
+
+
+def _public_url(value: Any) -> str:
+    parts = urlsplit(_text(value).rstrip("/"))
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.username:
+        raise ValueError("must be a scheme and a host, such as https://keys.example.com")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def _networks(value: Any) -> tuple[Network, ...]:
@@ -215,6 +223,13 @@ TABLE: tuple[Setting, ...] = (
     Setting("metrics_host", "address", "127.0.0.1", "Address of metrics_port.", _text),
     Setting("log_level", "level", "info", "debug, info, warning or error.", _level),
     Setting(
+        "public_url",
+        "url",
+        None,
+        "What people type to get here, such as https://keys.example.com; needed where a proxy speaks https for us.",
+        _public_url,
+    ),
+    Setting(
         "support_contact",
         "text",
         None,
@@ -247,6 +262,7 @@ class Settings:
     metrics_port: int | None
     metrics_host: str
     log_level: str
+    public_url: str | None
     support_contact: str | None
     origins: Mapping[str, str] = field(default_factory=dict)
 

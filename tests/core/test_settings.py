@@ -42,7 +42,10 @@ WRITTEN: dict[str, tuple[Any, str, Any]] = {
     ),
     "cache_max_keys": ("5", "5", 5),
     "max_connections": ("6", "6", 6),
+    "metrics_port": ("9100", "9100", 9100),
+    "metrics_host": ('"::1"', "::1", "::1"),
     "log_level": ('"DEBUG"', "Debug", "debug"),
+    "public_url": ('"https://Keys.example.com/"', "https://keys.example.com", "https://keys.example.com"),
     "support_contact": ('"help@example.com"', "help@example.com", "help@example.com"),
 }
 #: Settings that are only good together.
@@ -83,6 +86,10 @@ BAD: tuple[tuple[str, Any], ...] = (
     ("cache_max_keys", 0),
     ("max_connections", "none"),
     ("log_level", "loud"),
+    ("public_url", "keys.example.com"),
+    ("public_url", "ftp://keys.example.com"),
+    ("public_url", "https://keys.example.com/console"),
+    ("public_url", "https://"),
 )
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "serve": ("serve", "Serve the API."),
     "keys": ("keys", "Create, list, show, rotate, disable, delete keys."),
     "accounts": ("accounts", "Create and list accounts."),
+    "admin": ("admin", "Members: set up, create, list, let in."),
     "verify": ("verify", "Verify the key on standard input."),
     "campaigns": ("campaigns", "List trigger campaigns."),
     "db": ("db", "Back up, restore and check the databases."),

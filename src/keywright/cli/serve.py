@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from keywright.cli.common import data_dir_option
+from keywright.cli.common import data_dir_option, me
 from keywright.cli.output import ExitCode
 
 
@@ -36,16 +36,17 @@ def command(**flags: str | None) -> int:
     # Before anything is said or made: a port in use is the commonest reason not to start.
     sockets = open_sockets(settings.host, settings.port)
     asked = open_sockets(settings.metrics_host, settings.metrics_port) if settings.metrics_port else []
-    engine = _first_start(settings)
+    engine, setup = _first_start(settings)
     board = Board.make(rows_for(settings.workers))
     board.counts(0).put("keywright_start_time_seconds", value=SystemClock.now())
     if settings.metrics_port:
         _show_metrics(settings, board, asked, engine)
     if settings.workers == 1:
-        return _serve_here(settings, sockets, board)
+        return _serve_here(settings, sockets, board, setup)
     # Worker processes read their settings anew; what was said on the command line must reach them.
     said = {settings_module.BY_NAME[name].variable: value for name, value in flags.items() if value}
-    supervisor = Supervisor(settings.workers, sockets, {**os.environ, **said}, board, lambda: _tell(settings))
+    ready = lambda: _tell(settings, setup)  # noqa: E731 - said once
+    supervisor = Supervisor(settings.workers, sockets, {**os.environ, **said}, board, ready)
     return ExitCode.OK if supervisor.run() else ExitCode.ERROR
 
 
@@ -75,9 +76,9 @@ def _show_metrics(settings: Any, board: Any, sockets: list[Any], engine: str) ->
         raise Misconfigured(cannot_listen(settings.metrics_host, settings.metrics_port, error)) from error
 
 
-def _first_start(settings: Any) -> str:
-    """What the first start makes: the data directory, the operator's account, one sample campaign. The name of the
-    engine that holds it."""
+def _first_start(settings: Any) -> tuple[str, str | None]:
+    """What the first start makes: the data directory, the operator's account, one sample campaign. Answers the name of
+    the engine that holds it, and the token of the setup link as long as there is no owner."""
     from keywright.build import MASTER_SECRET_FILE, Keywright
     from keywright.clock import SystemClock
     from keywright.master import remove_stale_drafts
@@ -91,24 +92,32 @@ def _first_start(settings: Any) -> str:
         resources = storage.Resources(settings.data_dir)
         campaigns.ensure_sample(resources, operator.id)
         resources.close()
-        return str(keywright.store.engine())
+        setup = None if keywright.entry.is_claimed() else keywright.entry.new_setup_token(me())
+        return str(keywright.store.engine()), setup
 
 
-def _tell(settings: Any) -> None:
-    """Say that requests are answered from now on."""
+def _tell(settings: Any, setup: str | None) -> None:
+    """Say that requests are answered from now on, and where the console is."""
+    from keywright.cli.admin import link
+
     scheme = "https" if settings.tls_cert else "http"
     click.echo(f"Keywright serves on {scheme}://{settings.host}:{settings.port}, data in {settings.data_dir}", err=True)
     click.echo(f'Make a key:  {sys.argv[0]} keys create "Production Server"', err=True)
+    if setup:
+        click.echo(f"First run:   {link(settings, '/setup', setup)}   (once, 30 minutes)", err=True)
+        click.echo(f"Lost it?     {sys.argv[0]} admin setup-token", err=True)
+    else:
+        click.echo(f"Console:     {link(settings, '/')}", err=True)
 
 
-def _serve_here(settings: Any, sockets: list[Any], board: Any) -> ExitCode:
+def _serve_here(settings: Any, sockets: list[Any], board: Any, setup: str | None) -> ExitCode:
     """Serve in this process: there is only one."""
     from keywright.errors import Misconfigured
     from keywright.server.listening import cannot_listen
     from keywright.server.serving import Process
 
     process = Process(settings, sockets, alone=True, signals=_stopping_signals(), counts=board.counts(0))
-    process.when_ready(lambda: _tell(settings))
+    process.when_ready(lambda: _tell(settings, setup))
     try:
         return ExitCode.OK if process.run() else ExitCode.ERROR
     except OSError as error:

@@ -8,6 +8,7 @@ from keywright.audit import Actor, ActorKind
 from keywright.errors import CallerRefused, Forbidden, InvalidValue, NotFound
 from keywright.limits.base import Limit, all_within
 from keywright.record import (
+    FULL_ACCESS,
     NEVER,
     OPERATOR_SCOPE,
     KeyRow,
@@ -20,6 +21,7 @@ from keywright.record import (
     record_of,
 )
 from keywright.stores.base import Snapshot
+from keywright.stores.people import Role
 from keywright.values import Value, replace
 
 
@@ -27,17 +29,29 @@ class Rights(Value, frozen=True, gc=False):
     """The most that an actor may give to a key.
 
     Attributes:
-        row: the key that acts; None for somebody on the machine itself, who is not restricted.
+        row: the key that acts; None for a person.
         limits: the limits in force for that key; empty for none.
+        scopes: what a member may give at most; None for somebody on the machine itself, who is not restricted.
     """
 
     row: KeyRow | None = None
     limits: tuple[Limit, ...] = ()
+    scopes: tuple[str, ...] | None = None
 
 
 UNRESTRICTED = Rights()
 #: Who is not restricted. Whatever is not named here is treated as a key: a word nobody knows must not open the door.
 _ON_THE_MACHINE = frozenset({ActorKind.COMMAND_LINE, ActorKind.LIBRARY, ActorKind.SYSTEM})
+
+_READING = ("account:read", "keys:read", "usage:read")
+#: What each role may do in its account, as the scopes of a key that may do the same.
+SCOPES_OF_ROLE = {
+    Role.VIEWER: _READING,
+    Role.ADMIN: (*_READING, "keys:write"),
+    Role.OWNER: (*_READING, "keys:write", "account:write"),
+}
+#: What each role may give to keys. Only an owner hands out what reaches beyond the account.
+_GIFTS_OF_ROLE = {Role.VIEWER: (), Role.ADMIN: (FULL_ACCESS,), Role.OWNER: (FULL_ACCESS, OPERATOR_SCOPE)}
 
 
 def authorise(
@@ -49,12 +63,16 @@ def authorise(
         account_id: the account that is acted on; None for the installation as a whole.
 
     Raises:
-        CallerRefused: the actor's key was deleted, disabled or has expired since it was presented.
-        Forbidden: it lacks ``scope``, or may not be used from where the request came.
-        NotFound: the account is not the key's own, and the key is not the operator's.
+        CallerRefused: the actor's key was deleted, disabled or has expired since it was presented; a member is one no
+            longer.
+        Forbidden: it lacks ``scope``, or may not be used from where the request came; the member's role does not
+            allow it.
+        NotFound: the account is not the actor's own, and the actor is no key of the operator's.
     """
     if actor.kind in _ON_THE_MACHINE:
         return UNRESTRICTED
+    if actor.kind is ActorKind.MEMBER:
+        return _authorise_member(reads, actor, scope, account_id)
     row = reads.caller(actor.id)
     if row is None or row.account_id != actor.account_id:
         raise CallerRefused("The calling key is gone.")
@@ -68,6 +86,17 @@ def authorise(
     if account_id not in (None, row.account_id) and OPERATOR_SCOPE not in row.scopes:
         raise NotFound("There is no such account.")
     return Rights(row, record.limits)
+
+
+def _authorise_member(reads: Snapshot, actor: Actor, scope: str, account_id: str | None) -> Rights:
+    membership = reads.people.membership(actor.account_id, actor.id)
+    if membership is None:
+        raise CallerRefused("You are not a member of this account any more.")
+    if account_id not in (None, actor.account_id):
+        raise NotFound("There is no such account.")
+    if scope not in SCOPES_OF_ROLE[membership.role]:
+        raise Forbidden(f"Your role here is {membership.role}, which does not allow this.", scope)
+    return Rights(scopes=_GIFTS_OF_ROLE[membership.role])
 
 
 def inherit(rights: Rights, given: dict[str, Any], default_format: str) -> dict[str, Any]:
@@ -91,6 +120,7 @@ def require_within(rights: Rights, values: dict[str, Any], policy: LimitPolicy, 
     """
     mine = rights.row
     if mine is None:
+        _require_within_role(rights, values)
         return
     if values.get("environment") == "live" and mine.environment != "live":
         raise InvalidValue("A test key cannot make a live key.", "environment")
@@ -105,6 +135,13 @@ def require_within(rights: Rights, values: dict[str, Any], policy: LimitPolicy, 
         raise InvalidValue(f"rate_limit must not allow more than the calling key's own ({own}).", "rate_limit")
 
 
+def _require_within_role(rights: Rights, values: dict[str, Any]) -> None:
+    if rights.scopes is None or "scopes" not in values:
+        return
+    if beyond := missing_scopes(rights.scopes, values["scopes"]):
+        raise InvalidValue(f"scopes: your role does not allow you to give {', '.join(beyond)}.", "scopes")
+
+
 def require_rights_over(rights: Rights, row: KeyRow, policy: LimitPolicy) -> None:
     """Refuse to hand out the rights of ``row`` to an actor who has fewer.
 
@@ -115,7 +152,8 @@ def require_rights_over(rights: Rights, row: KeyRow, policy: LimitPolicy) -> Non
     try:
         require_within(rights, values, policy, row.format)
     except InvalidValue as error:
-        raise Forbidden(f"The calling key has fewer rights than this one has or would have: {error.message}") from error
+        who = "The calling key has" if rights.row else "You have"
+        raise Forbidden(f"{who} fewer rights than this key has or would have: {error.message}") from error
 
 
 def require_rights_for(rights: Rights, row: KeyRow, changes: dict[str, Any], policy: LimitPolicy) -> None:
@@ -127,7 +165,7 @@ def require_rights_for(rights: Rights, row: KeyRow, changes: dict[str, Any], pol
         InvalidValue: a value goes beyond the actor's own.
         Forbidden: the key that would come of it can do something that the actor's cannot.
     """
-    if rights.row is None or _narrows(row, changes, policy):
+    if _narrows(row, changes, policy):
         return
     require_within(rights, changes, policy, row.format)
     require_rights_over(rights, replace(row, **changes), policy)

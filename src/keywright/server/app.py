@@ -19,6 +19,7 @@ from keywright.errors import Unavailable
 from keywright.reference import campaigns, storage, subscriptions
 from keywright.server.api import account, keys
 from keywright.server.api.keys import json_answer
+from keywright.server.console.app import Console
 from keywright.server.counts import Counts, private_counts
 from keywright.server.edge import Edge
 from keywright.server.help import help_page
@@ -41,7 +42,8 @@ def create_app(opened: Keywright, counts: Counts | None = None) -> Edge:
     """
     counts = counts or private_counts()
     readiness = Readiness(opened)
-    guarded = KeyAuth(build_api(opened, readiness), CountedKeys(opened, counts), PROTECTED)
+    routes = Console(build_api(opened, readiness), opened)
+    guarded = KeyAuth(routes, CountedKeys(opened, counts), PROTECTED)
     return Edge(guarded, opened, counts, readiness)
 
 

@@ -185,7 +185,10 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), *self._more]
+            own = list(message.get("headers", ()))
+            # A file that never changes says itself how long it may be kept.
+            said = {name.lower() for name, _ in own}
+            message["headers"] = [*own, *(each for each in self._more if each[0] not in said)]
             if self._is_last():
                 message["headers"].append(_CLOSE)
         try:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from keywright.audit import AuditEvent
 from keywright.digest import Digest
 from keywright.record import KeyRow
+from keywright.stores.people import PeopleReads, PeopleWrites
 from keywright.values import Value
 
 
@@ -46,8 +47,30 @@ class Changes(Value, frozen=True, gc=False):
     key_ids: tuple[str, ...] | None
 
 
+class KeyFilter(Value, frozen=True, gc=False):
+    """Which keys somebody wants to see.
+
+    Attributes:
+        text: what the name contains, in either case of ASCII letters, or the start of the id, or the end of the key;
+            empty for any.
+        environment: empty for any.
+        state: ``active``, ``disabled``, ``expired`` or ``expiring`` (before ``expiring_until``); empty for any.
+        expiring_until: what still counts as soon.
+    """
+
+    text: str = ""
+    environment: str = ""
+    state: str = ""
+    expiring_until: float = 0.0
+
+
 class Snapshot(Protocol):
     """Reads that all see the same committed state."""
+
+    @property
+    def people(self) -> PeopleReads:
+        """Members, sessions and whatever else is about people."""
+        ...
 
     def account(self, account_id: str) -> Account | None:
         """The account with that id."""
@@ -82,6 +105,17 @@ class Snapshot(Protocol):
         """How many keys the account has, by status at ``now``; statuses without keys are left out."""
         ...
 
+    def matching_keys(
+        self, account_id: str, wanted: KeyFilter, now: float, limit: int, *, below: int | None, above: int | None
+    ) -> list[KeyRow]:
+        """Up to ``limit`` of the account's keys that are wanted, the newest first: those right below the slot
+        ``below``, or right above ``above``, or the newest of all."""
+        ...
+
+    def tally_keys(self, account_id: str, wanted: KeyFilter, now: float) -> dict[str, int]:
+        """How many keys with the wanted text there are: ``all``, by environment, and by state."""
+        ...
+
     def slot_of(self, account_id: str, key_id: str) -> int | None:
         """The slot of a key of the account, also of a deleted one; None if it never had such a key."""
         ...
@@ -95,8 +129,17 @@ class Snapshot(Protocol):
 class Transaction(Snapshot, Protocol):
     """Reads and writes that are all committed, or none. Serialisable: what it has read cannot change before it ends."""
 
+    @property
+    def people(self) -> PeopleWrites:
+        """Members, sessions and whatever else is about people."""
+        ...
+
     def insert_account(self, account: Account) -> None:
         """Add an account."""
+        ...
+
+    def rename_account(self, account_id: str, name: str) -> None:
+        """Change what an account is called."""
         ...
 
     def insert_keys(self, rows: Sequence[KeyRow]) -> list[KeyRow]:
@@ -235,6 +278,10 @@ class UsageStore(Protocol):
 
     def hourly(self, account_id: str, start: float, end: float, slot: int | None) -> list[HourCount]:
         """The account's counts of the hours that begin in ``[start, end)``, of one slot or summed over all of them."""
+        ...
+
+    def hourly_of(self, account_id: str, slots: Sequence[int], hours: Sequence[int]) -> dict[int, list[HourCount]]:
+        """The counts of each of these slots in the hours that begin so; slots without any are left out."""
         ...
 
     def close(self) -> None:

@@ -15,8 +15,9 @@ from keywright.audit import AuditEvent
 from keywright.digest import Digest
 from keywright.errors import Unavailable
 from keywright.record import NEVER, KeyRow
-from keywright.stores import tables
-from keywright.stores.base import Account, Changes, Found, HourCount, LastUse, UsageRow
+from keywright.stores import search_sql as search, tables
+from keywright.stores.base import Account, Changes, Found, HourCount, KeyFilter, LastUse, UsageRow
+from keywright.stores.people_sql import SqlPeople
 from keywright.values import replace
 
 #: Changes kept in the feed. A process that has slept longer than this many forgets everything it knew.
@@ -89,8 +90,9 @@ def _to_account(found: Row[Any]) -> Account:
 class SqlSnapshot:
     """A `Snapshot` over one connection inside a transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, locks: bool = False) -> None:
         self._connection = connection
+        self.people = SqlPeople(connection, locks=locks)
 
     def account(self, account_id: str) -> Account | None:
         """See `Snapshot.account`."""
@@ -145,6 +147,19 @@ class SqlSnapshot:
         statement = select(status, func.count()).where(keys.c.account_id == account_id).group_by(status)
         return {each[0]: each[1] for each in self._connection.execute(statement)}
 
+    def matching_keys(
+        self, account_id: str, wanted: KeyFilter, now: float, limit: int, *, below: int | None, above: int | None
+    ) -> list[KeyRow]:
+        """See `Snapshot.matching_keys`."""
+        statement = search.matching(account_id, wanted, now, below=below, above=above).limit(limit)
+        found = [to_row(each) for each in self._connection.execute(statement)]
+        return found[::-1] if above is not None else found
+
+    def tally_keys(self, account_id: str, wanted: KeyFilter, now: float) -> dict[str, int]:
+        """See `Snapshot.tally_keys`."""
+        found = self._connection.execute(search.tally(account_id, wanted, now)).one()
+        return {name: count or 0 for name, count in found._mapping.items()}
+
     def slot_of(self, account_id: str, key_id: str) -> int | None:
         """See `Snapshot.slot_of`."""
         keys, dead = tables.keys, tables.tombstones
@@ -163,7 +178,7 @@ class SqlTransaction(SqlSnapshot):
     """A `Transaction` over one connection that holds the right to write."""
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
+        super().__init__(connection, locks=True)
         self.published = False
 
     def caller(self, key_id: str) -> KeyRow | None:
@@ -176,6 +191,10 @@ class SqlTransaction(SqlSnapshot):
         """See `Transaction.insert_account`."""
         values = {name: getattr(account, name) for name in account.__struct_fields__}
         self._connection.execute(insert(tables.accounts), values)
+
+    def rename_account(self, account_id: str, name: str) -> None:
+        """See `Transaction.rename_account`."""
+        self._connection.execute(update(tables.accounts).where(tables.accounts.c.id == account_id), {"name": name})
 
     def insert_keys(self, rows: Sequence[KeyRow]) -> list[KeyRow]:
         """See `Transaction.insert_keys`."""
@@ -328,3 +347,16 @@ def hourly(connection: Connection, account_id: str, start: float, end: float, sl
     statement = statement.group_by(hours.hour, hours.outcome).having(func.sum(hours["count"]) > 0)
     statement = statement.order_by(hours.hour, hours.outcome)
     return [HourCount(each[0], each[1], each[2]) for each in connection.execute(statement)]
+
+
+def hourly_of(
+    connection: Connection, account_id: str, slots: Sequence[int], at: Sequence[int]
+) -> dict[int, list[HourCount]]:
+    """See `UsageStore.hourly_of`. Both lists in full: each pair is one look into the index, whatever else is there."""
+    hours = tables.hourly.c
+    statement = select(hours.slot, hours.hour, hours.outcome, hours["count"])
+    statement = statement.where(hours.account_id == account_id, hours.hour.in_(at), hours.slot.in_(slots))
+    found: dict[int, list[HourCount]] = {}
+    for slot, hour, outcome, count in connection.execute(statement):
+        found.setdefault(slot, []).append(HourCount(hour, outcome, count))
+    return found

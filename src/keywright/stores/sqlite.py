@@ -173,6 +173,11 @@ class SqliteUsageStore:
         with self._file.reading() as connection:
             return sql.hourly(connection, account_id, start, end, slot)
 
+    def hourly_of(self, account_id: str, slots: Sequence[int], hours: Sequence[int]) -> dict[int, list[HourCount]]:
+        """See `UsageStore.hourly_of`."""
+        with self._file.reading() as connection:
+            return sql.hourly_of(connection, account_id, slots, hours)
+
     def close(self) -> None:
         """See `UsageStore.close`."""
         self._file.close()

@@ -120,6 +120,77 @@ idempotency = Table(
     Column("created_at", Double, nullable=False),
 )
 
+members = Table(
+    "members",
+    records,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("email", String(255), nullable=False, unique=True),  # in lower case
+    Column("name", String(255), nullable=False),
+    Column("password", String(255)),  # an Argon2 hash; NULL: signs in by other means only
+    Column("totp_secret", LargeBinary(128)),  # sealed; NULL: no second factor
+    Column("totp_step", BigInteger, nullable=False),  # of the last code that was taken: none is taken twice
+    Column("created_at", Double, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+memberships = Table(
+    "memberships",
+    records,
+    Column("account_id", String(32), ForeignKey("accounts.id"), primary_key=True),
+    Column("member_id", String(32), ForeignKey("members.id"), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index("memberships_of_member", "member_id"),
+)
+
+sessions = Table(
+    "sessions",
+    records,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("member_id", String(32), ForeignKey("members.id"), nullable=False),
+    Column("account_id", String(32), nullable=False),
+    Column("complete", Boolean, nullable=False),  # false: the second factor is still to come
+    Column("created_at", Double, nullable=False),
+    Column("used_at", Double, nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("user_agent", String(255), nullable=False),
+    Index("sessions_of_member", "member_id"),
+)
+
+#: Links that work once: to set up, to sign in, to join.
+tokens = Table(
+    "tokens",
+    records,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),
+    Column("account_id", String(32), nullable=False),
+    Column("email", String(255), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("created_by", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Index("tokens_of_account", "account_id", "kind"),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    records,
+    Column("member_id", String(32), ForeignKey("members.id"), primary_key=True),
+    Column("digest", LargeBinary(32), primary_key=True),
+)
+
+attempts = Table(
+    "attempts",
+    records,
+    Column("subject", LargeBinary(32), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("ends_at", Double, nullable=False),
+    Index("attempts_by_end", "ends_at"),
+)
+
 last_uses = Table(
     "last_uses",
     usage,

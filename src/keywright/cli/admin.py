@@ -1,0 +1,110 @@
+"""``keywright admin``: the people who may sign in to the console."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from keywright.cli.common import account_id, account_option, data_dir_option, json_option, me, opened
+from keywright.cli.output import say_json, say_table
+
+ROLES = ("owner", "admin", "viewer")
+
+
+def link(settings: Any, path: str, token: str = "") -> str:
+    """The address of a page of the console. The token stands behind the ``#``, which no proxy ever sees."""
+    scheme = "https" if settings.tls_cert else "http"
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+    base = settings.public_url or f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    return f"{base}{path}#{token}" if token else f"{base}{path}"
+
+
+@click.group()
+def command() -> None:
+    """Set up the console, and let people in."""
+
+
+@command.command("setup-token")
+@data_dir_option
+@json_option
+def setup_token(data_dir: str | None, as_json: bool) -> None:
+    """Print a new setup link: whoever opens it first becomes the owner. It works once, for 30 minutes; the one before
+    it stops working. Possible until there is an owner."""
+    with opened(data_dir) as keywright:
+        keywright.manager.operator_account()
+        made = link(keywright.settings, "/setup", keywright.entry.new_setup_token(me()))
+    _say_link(made, as_json)
+
+
+@command.command("login-link")
+@click.argument("email")
+@data_dir_option
+@json_option
+def login_link(email: str, data_dir: str | None, as_json: bool) -> None:
+    """Print a link that signs EMAIL in, once, without password and second factor. It works for 10 minutes."""
+    with opened(data_dir) as keywright:
+        made = link(keywright.settings, "/sign-in/link", keywright.entry.new_link(me(), email))
+    _say_link(made, as_json)
+
+
+@command.command()
+@click.option("--email", required=True, metavar="ADDRESS", help="The e-mail address to sign in with.")
+@click.option("--name", metavar="TEXT", help="What to call them; default: what stands before the @.")
+@click.option("--role", type=click.Choice(ROLES), default="owner", show_default=True, help="What they may do.")
+@click.option("--password-stdin", is_flag=True, required=True, help="Read the password from standard input.")
+@account_option
+@data_dir_option
+@json_option
+def create(
+    email: str,
+    name: str | None,
+    role: str,
+    password_stdin: bool,
+    account: str | None,
+    data_dir: str | None,
+    as_json: bool,
+) -> None:
+    """Create a member with a password. For installations that are set up by a program."""
+    password = sys.stdin.readline().rstrip("\r\n")
+    with opened(data_dir) as keywright:
+        from keywright.people.values import role as parse_role
+
+        made = keywright.directory.create_member(
+            me(),
+            account_id(keywright, account),
+            email=email,
+            name=name or email.partition("@")[0],
+            password=password,
+            role=parse_role(role),
+        )
+    if as_json:
+        say_json({"id": made.id, "email": made.email, "name": made.name, "role": role})
+    else:
+        click.echo(made.id)
+
+
+@command.command("list")
+@account_option
+@data_dir_option
+@json_option
+def list_members(account: str | None, data_dir: str | None, as_json: bool) -> None:
+    """List the members of an account, the oldest first."""
+    with opened(data_dir) as keywright:
+        found = keywright.directory.members(me(), account_id(keywright, account))
+    shown = [
+        {"id": member.id, "email": member.email, "name": member.name, "role": str(theirs.role)}
+        for member, theirs in found
+    ]
+    if as_json:
+        say_json(shown)
+    else:
+        say_table(("id", "e-mail", "name", "role"), [list(each.values()) for each in shown])
+
+
+def _say_link(made: str, as_json: bool) -> None:
+    if as_json:
+        say_json({"link": made})
+    else:
+        click.echo(made)

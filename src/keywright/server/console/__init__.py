@@ -1,0 +1,1 @@
+"""The console: pages for people. Handlers translate; `manage` and `people` decide."""

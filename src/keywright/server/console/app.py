@@ -1,0 +1,175 @@
+"""The console as a layer: what is its own it answers, everything else goes on to the application."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import compile_path
+
+from keywright.adapters.asgi import REQUEST_ID_NAME, App, Receive, Scope, Send, client_address, header
+from keywright.build import Keywright
+from keywright.errors import ActError, ActFault, CallerRefused, KeywrightError, Unavailable
+from keywright.people.throttle import TooManyAttempts
+from keywright.people.values import Visit
+from keywright.server.console import assets
+from keywright.server.console.ask import Ask, Route
+from keywright.server.console.assets import Assets, accepts_gzip
+from keywright.server.console.entry_pages import SIGN_IN, routes as entry_routes, sign_in_path
+from keywright.server.console.key_pages import routes as key_routes
+from keywright.server.console.origin import THEME_COOKIE, THEMES, Origin, cookies, is_own_request, origin_of
+from keywright.server.console.own_pages import routes as own_routes
+from keywright.server.console.pages import Pages, zipped
+from keywright.server.console.people_pages import routes as people_routes
+from keywright.server.console.settings_pages import routes as settings_routes
+from keywright.values import replace
+
+#: Whoever brings more pages adds theirs here.
+_ROUTES = (entry_routes, key_routes, people_routes, own_routes, settings_routes)
+_FORM = "application/x-www-form-urlencoded"
+_MOST_FIELDS = 200
+_MOST_CHARACTERS = 512
+_STATUS = {
+    ActFault.NOT_FOUND: 404,
+    ActFault.CONFLICT: 409,
+    ActFault.INVALID: 422,
+    ActFault.FORBIDDEN: 403,
+}
+
+
+class Console:
+    """The layer.
+
+    Attributes:
+        routes: every way in, with what somebody must be for it.
+    """
+
+    def __init__(self, inner: App, keywright: Keywright) -> None:
+        self._inner = inner
+        self._keywright = keywright
+        self._assets = Assets()
+        self._pages = Pages(keywright, self._assets)
+        self.routes: tuple[Route, ...] = tuple(route for routes in _ROUTES for route in routes(keywright, self._pages))
+        self._ways = [(compile_path(route.path)[0], route) for route in self.routes]
+        self._roots = {route.path.split("/")[1] for route in self.routes} - {""}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not self._is_ours(scope):
+            await self._inner(scope, receive, send)
+        elif scope["path"].startswith(assets.PREFIX + "/"):
+            await self._asset(scope)(scope, receive, send)
+        else:
+            response = await self._respond(scope, receive)
+            await response(scope, receive, send)
+
+    def _is_ours(self, scope: Scope) -> bool:
+        root = scope["path"].split("/")[1] if "/" in scope["path"] else ""
+        if scope["path"] == "/":
+            return "text/html" in header(scope, b"accept")
+        return root in self._roots or f"/{root}" == assets.PREFIX
+
+    def _asset(self, scope: Scope) -> Response:
+        # Any version in the path will do: a page that was made before an update still finds its style.
+        name = scope["path"].removeprefix(assets.PREFIX + "/").partition("/")[2]
+        found = self._assets.answer(name, header(scope, b"accept-encoding"))
+        if found is None or scope["method"] != "GET":
+            return Response("There is no such file.", 404, media_type="text/plain")
+        return found
+
+    async def _respond(self, scope: Scope, receive: Receive) -> Response:
+        route, parts, allowed = self._find(scope["path"], scope["method"])
+        ask = _ask(scope, parts, origin_of(scope, self._keywright.settings.public_url))
+        if route is None:
+            return self._fault(ask, 405 if allowed else 404, "method" if allowed else "not_found", allowed)
+        if not ask.origin.usable:
+            return self._fault(ask, 403, "insecure", url=ask.origin.url)
+        if not is_own_request(scope, ask.origin):
+            return self._fault(ask, 403, "foreign")
+        if scope["method"] == "POST":
+            form = await _form(scope, receive)
+            if form is None:
+                return self._fault(ask, 415, "form")
+            ask = replace(ask, form=form)
+        response = await asyncio.to_thread(self._handled, route, ask)
+        secret = scope["method"] != "GET" or not accepts_gzip(header(scope, b"accept-encoding"))
+        return response if secret else zipped(response)
+
+    def _find(self, path: str, method: str) -> tuple[Route | None, dict[str, str], list[str]]:
+        allowed = []
+        for pattern, route in self._ways:
+            match = pattern.match(path)
+            if match and route.method == method:
+                return route, match.groupdict(), []
+            if match:
+                allowed.append(route.method)
+        return None, {}, allowed
+
+    def _handled(self, route: Route, ask: Ask) -> Response:
+        try:
+            if ask.cookie:
+                ask = replace(ask, guest=self._keywright.entry.visitor(ask.cookie))
+            if route.least is not None and ask.guest is None:
+                return self._pages.redirect(ask, sign_in_path(ask))
+            if route.least is not None and not ask.visitor.may(route.least):
+                return self._fault(ask, 403, "forbidden")
+            return route.handler(ask)
+        except CallerRefused:
+            return self._pages.redirect(ask, SIGN_IN)
+        except (ActError, TooManyAttempts, Unavailable) as error:
+            return self._told(ask, error)
+
+    def _told(self, ask: Ask, error: KeywrightError) -> Response:
+        if isinstance(error, ActError):
+            return self._fault(ask, _STATUS[error.fault], "act", message=error.message)
+        status, name = (429, "attempts") if isinstance(error, TooManyAttempts) else (503, "unavailable")
+        seconds = getattr(error, "retry_after_seconds", 1)
+        response = self._fault(ask, status, name, seconds=seconds)
+        response.headers["Retry-After"] = str(seconds)
+        return response
+
+    def _fault(self, ask: Ask, status: int, name: str, allowed: Sequence[str] = (), **values: Any) -> Response:
+        response = self._pages.answer(ask, "fault.html.j2", status, fault=name, values=values)
+        if allowed:
+            response.headers["Allow"] = ", ".join(_with_head(allowed))
+        return response
+
+
+def _with_head(methods: Iterable[str]) -> list[str]:
+    return sorted({*methods, *(["HEAD"] if "GET" in methods else [])})
+
+
+def _ask(scope: Scope, parts: dict[str, str], origin: Origin) -> Ask:
+    jar = cookies(scope)
+    theme = jar.get(THEME_COOKIE, "")
+    try:
+        query = parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=_MOST_FIELDS, errors="replace")
+    except ValueError:
+        query = []
+    return Ask(
+        path=scope["path"],
+        parts={name: value[:_MOST_CHARACTERS] for name, value in parts.items()},
+        query={name: value[:_MOST_CHARACTERS] for name, value in reversed(query)},
+        form={},
+        cookie=jar.get(origin.cookie, ""),
+        theme=theme if theme in THEMES else "",
+        nonce=secrets.token_urlsafe(16),
+        in_place=bool(header(scope, b"hx-request")),
+        origin=origin,
+        visit=Visit(client_address(scope), header(scope, b"user-agent"), scope[REQUEST_ID_NAME]),
+    )
+
+
+async def _form(scope: Scope, receive: Receive) -> dict[str, list[str]] | None:
+    """The fields of a form; None for another kind of body."""
+    if header(scope, b"content-type").partition(";")[0].strip().lower() not in (_FORM, ""):
+        return None
+    body = await Request(scope, receive).body()
+    try:
+        return parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="replace")
+    except ValueError:
+        return None

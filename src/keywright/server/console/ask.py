@@ -1,0 +1,80 @@
+"""One request to the console, as its handlers see it; and the table that they stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from starlette.responses import Response
+
+from keywright.audit import Actor
+from keywright.errors import NotFound
+from keywright.people.values import Visit, Visitor
+from keywright.server.console.origin import Origin
+from keywright.stores.people import Role
+from keywright.values import Value
+
+
+class Ask(Value, frozen=True, gc=False):
+    """One request.
+
+    Attributes:
+        path: without the query.
+        parts: what stands in the path where the route has a name in braces.
+        query: the first value of each.
+        form: all values of each.
+        cookie: the text in the session's cookie; empty without one.
+        theme: ``light``, ``dark``, or empty for what the system says.
+        nonce: of this answer.
+        in_place: whether htmx asks, and takes only what changes.
+        guest: whoever has signed in; None for a stranger.
+    """
+
+    path: str
+    parts: Mapping[str, str]
+    query: Mapping[str, str]
+    form: Mapping[str, list[str]]
+    cookie: str
+    theme: str
+    nonce: str
+    in_place: bool
+    origin: Origin
+    visit: Visit
+    guest: Visitor | None = None
+
+    def field(self, name: str) -> str:
+        """A field of the form; empty if it is not there."""
+        return self.form.get(name, [""])[0]
+
+    @property
+    def visitor(self) -> Visitor:
+        """Whoever has signed in. Only for routes that strangers do not reach; a stranger gets a 404."""
+        if self.guest is None:
+            raise NotFound("Nobody has signed in.")
+        return self.guest
+
+    @property
+    def actor(self) -> Actor:
+        """They, as somebody who manages."""
+        return self.visitor.actor(self.visit)
+
+    @property
+    def account_id(self) -> str:
+        """The account that they act in."""
+        return self.visitor.account.id
+
+
+Handler: TypeAlias = Callable[[Ask], Response]
+
+
+class Route(Value, frozen=True, gc=False):
+    """One way in.
+
+    Attributes:
+        least: what somebody must be to come in; None for everybody. Acts ask again, inside their transaction.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    least: Role | None = Role.VIEWER

@@ -1,0 +1,253 @@
+"""Settings → API Keys."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from keywright.build import Keywright
+from keywright.clock import parse_timestamp, timestamp
+from keywright.errors import ActError, Conflict, Forbidden, InvalidValue
+from keywright.key import HINT_CHARACTERS, random_text
+from keywright.manage.browse import EXPIRING_SECONDS, Seen
+from keywright.manage.manager import Created
+from keywright.manage.values import KNOWN_SCOPES
+from keywright.record import FULL_ACCESS, OPERATOR_SCOPE
+from keywright.server.console import show
+from keywright.server.console.ask import Ask, Route
+from keywright.server.console.pages import Pages
+from keywright.stores.base import KeyFilter
+from keywright.stores.people import Role
+
+PATH = "/settings/api-keys"
+#: What the page offers to show, besides everything: the name of the text and of the count, and what it asks for.
+FILTERS = {
+    "live": {"environment": "live"},
+    "test": {"environment": "test"},
+    "expiring": {"state": "expiring"},
+    "disabled": {"state": "disabled"},
+}
+EXPIRIES = {"": None, "30": 30 * 86_400, "90": 90 * 86_400, "365": 365 * 86_400}
+GRACES = (0, 3_600, 86_400, 7 * 86_400)
+DEFAULT_GRACE = 86_400
+#: How long the dialog waits for a key's first request.
+WAITING_SECONDS = 600
+_ONCE_CHARACTERS = 22
+
+
+def routes(keywright: Keywright, pages: Pages) -> list[Route]:
+    """The routes."""
+    made = _KeyPages(keywright, pages)
+    one = PATH + "/{key_id}"
+    return [
+        Route("GET", PATH, made.listed),
+        Route("GET", f"{PATH}/new", made.new, Role.ADMIN),
+        Route("POST", PATH, made.create, Role.ADMIN),
+        Route("GET", f"{one}/first-use", made.first_use, Role.ADMIN),
+        Route("GET", f"{one}/delete", made.ask_delete, Role.ADMIN),
+        Route("POST", f"{one}/delete", made.delete, Role.ADMIN),
+        Route("GET", f"{one}/rotate", made.ask_rotate, Role.ADMIN),
+        Route("POST", f"{one}/rotate", made.rotate, Role.ADMIN),
+        Route("POST", f"{one}/disable", made.disable, Role.ADMIN),
+        Route("POST", f"{one}/enable", made.enable, Role.ADMIN),
+    ]
+
+
+class _KeyPages:
+    def __init__(self, keywright: Keywright, pages: Pages) -> None:
+        self._keywright = keywright
+        self._browser = keywright.browser
+        self._manager = keywright.manager
+        self._pages = pages
+
+    # Looking
+
+    def listed(self, ask: Ask) -> Response:
+        chosen = ask.query.get("show", "")
+        text = self._searched(ask.query.get("q", ""))
+        soon = self._keywright.clock.now() + EXPIRING_SECONDS
+        wanted = KeyFilter(text=text, expiring_until=soon, **FILTERS.get(chosen, {}))
+        below, above = _slot(ask.query.get("below")), _slot(ask.query.get("above"))
+        page = self._browser.page(ask.actor, ask.account_id, wanted, below=below, above=above)
+        state = {"q": text, "show": chosen if chosen in FILTERS else ""}
+        return self._pages.answer(
+            ask,
+            "keys_table.html.j2" if ask.in_place else "keys.html.j2",
+            page=page,
+            filters=FILTERS,
+            chosen=state["show"],
+            text=text,
+            at=lambda **more: PATH + _query({**state, **more}),
+            limits=self._keywright.policy.default,
+            samples=self._samples(ask),
+        )
+
+    def _searched(self, text: str) -> str:
+        """What is looked for. Who pastes a whole key looks for that key; it is neither shown again nor looked for."""
+        text = text.strip()
+        hidden = self._keywright.formats.redact(text)
+        return text if hidden == text else text[-HINT_CHARACTERS:]
+
+    def _seen(self, ask: Ask) -> Seen:
+        return self._browser.one(ask.actor, ask.account_id, ask.parts["key_id"])
+
+    # Creating
+
+    def new(self, ask: Ask) -> Response:
+        return self._new_form(ask)
+
+    def _new_form(self, ask: Ask, status: int = 200, error: ActError | None = None) -> Response:
+        formats = self._keywright.formats
+        limits = {name: show.limits(self._keywright.policy.limits(name, None)) for name in formats.by_name}
+        return self._pages.answer(
+            ask,
+            "create.html.j2",
+            status,
+            error=error,
+            given=ask.form,
+            once=ask.field("once") or random_text(_ONCE_CHARACTERS),
+            formats=formats.by_name,
+            default_format=formats.default.name,
+            format_limits=limits,
+            scopes=_offered_scopes(ask),
+            expiries=EXPIRIES,
+        )
+
+    def create(self, ask: Ask) -> Response:
+        try:
+            created = self._manager.create(ask.actor, ask.account_id, self._given(ask), ask.field("once") or None)
+        except (InvalidValue, Forbidden) as error:
+            return self._new_form(ask, 422, error)
+        except Conflict as error:
+            return self._new_form(ask, 409, error)
+        return self._created(ask, created, "created")
+
+    def _given(self, ask: Ask) -> dict[str, Any]:
+        """The form as what `Manager.create` takes; what was left alone is left out."""
+        given: dict[str, Any] = {"name": ask.field("name")}
+        for member in ("format", "environment"):
+            if ask.field(member):
+                given[member] = ask.field(member)
+        if ask.field("access") == "chosen":
+            given["scopes"] = ask.form.get("scope", [])
+        if ask.field("rate_limit").strip():
+            given["rate_limit"] = [each.strip() for each in ask.field("rate_limit").split(",")]
+        if networks := ask.field("networks").replace(",", " ").split():
+            given["networks"] = networks
+        return {**given, **self._given_expiry(ask)}
+
+    def _given_expiry(self, ask: Ask) -> dict[str, Any]:
+        chosen = ask.field("expires")
+        if chosen == "date":
+            # The day is to be usable to its end.
+            text = f"{ask.field('expires_on')}T23:59:59Z"
+            return {"expires_at": _checked_day(text)}
+        seconds = EXPIRIES.get(chosen)
+        return {} if seconds is None else {"expires_in_seconds": seconds}
+
+    def _created(self, ask: Ask, created: Created, how: str) -> Response:
+        return self._pages.answer(
+            ask,
+            "created.html.j2",
+            201,
+            how=how,
+            created=created,
+            row=created.row,
+            samples=self._samples(ask),
+            variable=_VARIABLE,
+        )
+
+    def _samples(self, ask: Ask) -> dict[str, str]:
+        url = f"{ask.origin.url}/v1/account"
+        return {name: text.replace("URL", url).replace("VARIABLE", _VARIABLE) for name, text in _SAMPLES.items()}
+
+    def first_use(self, ask: Ask) -> Response:
+        seen = self._seen(ask)
+        waiting = self._keywright.clock.now() - seen.listed.row.created_at < WAITING_SECONDS
+        return self._pages.answer(
+            ask, "first_use.html.j2", row=seen.listed.row, use=seen.listed.last_use, waiting=waiting
+        )
+
+    # Ending
+
+    def ask_delete(self, ask: Ask) -> Response:
+        return self._delete_form(ask)
+
+    def _delete_form(self, ask: Ask, status: int = 200, error: ActError | None = None) -> Response:
+        seen = self._seen(ask)
+        must_type = show.in_use(seen, self._keywright.clock.now())
+        return self._pages.answer(ask, "delete.html.j2", status, error=error, seen=seen, must_type=must_type)
+
+    def delete(self, ask: Ask) -> Response:
+        seen = self._seen(ask)
+        if show.in_use(seen, self._keywright.clock.now()) and ask.field("confirm").strip() != seen.listed.row.name:
+            error = InvalidValue(self._pages.words("delete.mismatch"), "confirm")
+            return self._delete_form(ask, 422, error)
+        self._manager.delete(ask.actor, ask.account_id, seen.listed.row.id)
+        return self._pages.redirect(ask, PATH)
+
+    def ask_rotate(self, ask: Ask) -> Response:
+        return self._rotate_form(ask)
+
+    def _rotate_form(self, ask: Ask, status: int = 200, error: ActError | None = None) -> Response:
+        return self._pages.answer(
+            ask, "rotate.html.j2", status, error=error, seen=self._seen(ask), graces=GRACES, chosen=DEFAULT_GRACE
+        )
+
+    def rotate(self, ask: Ask) -> Response:
+        grace = ask.field("grace")
+        try:
+            if not grace.isascii() or not grace.isdecimal() or int(grace) not in GRACES:
+                raise InvalidValue(self._pages.words("rotate.unknown"), "grace")
+            created = self._manager.rotate(ask.actor, ask.account_id, ask.parts["key_id"], int(grace))
+        except (InvalidValue, Conflict, Forbidden) as error:
+            return self._rotate_form(ask, 409 if isinstance(error, Conflict) else 422, error)
+        return self._created(ask, created, "rotated")
+
+    def disable(self, ask: Ask) -> Response:
+        self._manager.update(ask.actor, ask.account_id, ask.parts["key_id"], {"disabled": True})
+        return self._pages.redirect(ask, PATH)
+
+    def enable(self, ask: Ask) -> Response:
+        self._manager.update(ask.actor, ask.account_id, ask.parts["key_id"], {"disabled": False})
+        return self._pages.redirect(ask, PATH)
+
+
+_VARIABLE = "SALESWEBHOOKS_API_KEY"
+#: What a new key can be tried with. The key itself stands in none of them: whoever copies a sample spreads no key.
+_SAMPLES = {
+    "curl": 'curl "URL" \\\n  -H "X-API-Key: $VARIABLE"',
+    "python": (
+        "import os, requests\n\n"
+        'answer = requests.get(\n    "URL",\n    headers={"X-API-Key": os.environ["VARIABLE"]},\n)\n'
+        "print(answer.status_code, answer.json())"
+    ),
+    "node": (
+        'const answer = await fetch("URL", {\n  headers: { "X-API-Key": process.env.VARIABLE },\n});\n'
+        "console.log(answer.status, await answer.json());"
+    ),
+}
+
+
+def _offered_scopes(ask: Ask) -> list[str]:
+    """The scopes that the form offers. What reaches beyond the account is offered to who may give it."""
+    beyond = ask.visitor.account.operator and ask.visitor.may(Role.OWNER)
+    return [each for each in KNOWN_SCOPES if each != FULL_ACCESS and (each != OPERATOR_SCOPE or beyond)]
+
+
+def _checked_day(text: str) -> str:
+    try:
+        return timestamp(parse_timestamp(text))
+    except ValueError:
+        raise InvalidValue("Choose the day on which the key is to end.", "expires_at") from None
+
+
+def _slot(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+def _query(values: dict[str, Any]) -> str:
+    given = {name: value for name, value in values.items() if value not in ("", None)}
+    return "?" + urlencode(given) if given else ""

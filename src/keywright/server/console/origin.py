@@ -1,0 +1,111 @@
+"""Where a browser believes to be, whether it is ours to ask, and what goes into its cookie.
+
+Two rules keep other sites' pages from acting for somebody who has signed in here. A request that changes something must
+come from a page of this very origin, as the browser itself says in ``Sec-Fetch-Site`` or, where it says nothing (plain
+http outside of this machine), in ``Origin``; a request that says neither is refused. And the cookie is ``SameSite``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from keywright.adapters.asgi import Scope, header
+from keywright.people.entry import ABSOLUTE_SECONDS
+from keywright.values import Value
+
+#: On https the browser itself sees to it that no other host and no plain connection can set it.
+SECURE_COOKIE = "__Host-session"
+#: On plain http browsers refuse the prefix and the flag. A name of our own, since all ports of a host share cookies.
+PLAIN_COOKIE = "keywright-session"
+THEME_COOKIE = "theme"
+THEMES = ("light", "dark")
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+_THEME_SECONDS = 365 * 86_400
+
+
+class Origin(Value, frozen=True, gc=False):
+    """Where the browser is.
+
+    Attributes:
+        host: as in the Host header.
+        usable: whether people may sign in there: over https, on this machine, or where the operator says so.
+    """
+
+    scheme: str
+    host: str
+    usable: bool
+
+    @property
+    def url(self) -> str:
+        """Such as ``https://keys.example.com``."""
+        return f"{self.scheme}://{self.host}"
+
+    @property
+    def cookie(self) -> str:
+        """The name of the session's cookie."""
+        return SECURE_COOKIE if self.scheme == "https" else PLAIN_COOKIE
+
+
+def origin_of(scope: Scope, public_url: str | None) -> Origin:
+    """The origin of a request. Behind a proxy that speaks https for us, only ``public_url`` tells."""
+    host = header(scope, b"host").lower()
+    public = urlsplit(public_url) if public_url else None
+    if public and host == public.netloc.lower():
+        return Origin(public.scheme, host, usable=True)
+    scheme = str(scope.get("scheme", "http"))
+    return Origin(scheme, host, usable=scheme == "https" or is_loopback(host))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a Host header names this machine, so that nothing that is sent leaves it."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def is_own_request(scope: Scope, origin: Origin) -> bool:
+    """Whether the request may change something; see the module. Always true for one that only reads."""
+    if scope["method"] in _SAFE_METHODS:
+        return True
+    site, sender = header(scope, b"sec-fetch-site"), header(scope, b"origin")
+    if not site and not sender:
+        return False
+    return site in ("", "same-origin") and sender in ("", origin.url)
+
+
+def own_path(text: str, default: str) -> str:
+    """A path on this server that may be gone to, or ``default``: nobody is led to another site from here."""
+    plain = text.isascii() and text.isprintable() and "\\" not in text
+    return text if plain and text.startswith("/") and not text.startswith("//") else default
+
+
+def cookies(scope: Scope) -> dict[str, str]:
+    """The cookies of a request, the first of each name."""
+    found: dict[str, str] = {}
+    for part in header(scope, b"cookie").replace(",", ";").split(";"):
+        name, _, value = part.strip().partition("=")
+        found.setdefault(name, value)
+    return found
+
+
+def session_cookie(origin: Origin, text: str) -> str:
+    """The header that begins a session in the browser."""
+    return _cookie(origin, origin.cookie, text, ABSOLUTE_SECONDS, "; HttpOnly")
+
+
+def no_session_cookie(origin: Origin) -> str:
+    """The header that ends it."""
+    return _cookie(origin, origin.cookie, "", 0, "; HttpOnly")
+
+
+def theme_cookie(origin: Origin, theme: str) -> str:
+    """The header that keeps the choice of light or dark; empty is what the system says."""
+    return _cookie(origin, THEME_COOKIE, theme, _THEME_SECONDS if theme else 0, "; HttpOnly")
+
+
+def _cookie(origin: Origin, name: str, value: str, seconds: int, more: str) -> str:
+    secure = "; Secure" if origin.scheme == "https" else ""
+    return f"{name}={value}; Path=/; Max-Age={seconds}; SameSite=Lax{more}{secure}"

@@ -1,0 +1,166 @@
+"""How values look to people: times, numbers, keys and little charts. None of it asks the time."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import UTC, datetime
+
+from keywright.clock import timestamp
+from keywright.limits.base import Limit
+from keywright.manage.browse import EXPIRING_SECONDS, RECENT_HOURS, STALE_SECONDS, Activity, Seen
+from keywright.record import NEVER, KeyStatus, parse_address
+from keywright.values import Value
+
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+_DAYS_UNTIL_MONTHS = 61
+_MONTH_DAYS = 30.44
+_WITHOUT_YEAR_SECONDS = 300 * 86_400
+SPARK_WIDTH = 119
+SPARK_HEIGHT = 28
+_BAR_WIDTH = 4
+_BAR_STEP = 5
+#: A key that was used within this is in use: whoever deletes it types its name.
+IN_USE_SECONDS = 7 * 86_400
+
+
+class Badge(Value, frozen=True, gc=False):
+    """One word about a key: its tone, its icon, and the name of its text."""
+
+    tone: str
+    icon: str
+    word: str
+
+
+#: What a key's badge may be, the most pressing first. The texts are ``badge.*``.
+BADGES = {
+    "disabled": Badge("", "ban", "disabled"),
+    "expired": Badge("bad", "circle-alert", "expired"),
+    "limited": Badge("bad", "gauge", "limited"),
+    "expiring": Badge("warn", "calendar-clock", "expiring"),
+    "rotating": Badge("info", "refresh-cw", "rotating"),
+    "stale": Badge("warn", "ghost", "stale"),
+    "unused": Badge("", "clock", "unused"),
+}
+
+
+def badge(seen: Seen, now: float) -> Badge | None:
+    """The one thing worth saying of a key; None if all is well."""
+    row, use = seen.listed.row, seen.listed.last_use
+    status = row.status(now)
+    truths = {
+        "disabled": status is KeyStatus.DISABLED,
+        "expired": status is KeyStatus.EXPIRED,
+        "limited": seen.activity.limited > 0,
+        "rotating": status is KeyStatus.ROTATING,
+        "expiring": row.expires_at <= now + EXPIRING_SECONDS and row.successor_id is None,
+        "stale": use is not None and now - use.at > STALE_SECONDS,
+        "unused": use is None,
+    }
+    return next((each for name, each in BADGES.items() if truths[name]), None)
+
+
+def in_use(seen: Seen, now: float) -> bool:
+    """Whether somebody would notice at once if the key were gone."""
+    use = seen.listed.last_use
+    return use is not None and now - use.at <= IN_USE_SECONDS
+
+
+def span(seconds: float) -> tuple[str, int]:
+    """A length of time in its largest whole unit: the unit's name, and how many."""
+    seconds = max(0, round(seconds))
+    if seconds >= _DAYS_UNTIL_MONTHS * 86_400:
+        return "month", round(seconds / 86_400 / _MONTH_DAYS)
+    for name, length in _UNITS:
+        if seconds >= length:
+            return name, seconds // length
+    return "second", 0
+
+
+def iso(at: float) -> str:
+    """For the machine that reads the page."""
+    return timestamp(at)
+
+
+def day(at: float) -> str:
+    """``15 Jan 2026``; in UTC, like all times here."""
+    return f"{datetime.fromtimestamp(at, UTC):%-d %b %Y}"
+
+
+def moment(at: float) -> str:
+    """``15 Jan 2026, 08:41``."""
+    return f"{datetime.fromtimestamp(at, UTC):%-d %b %Y, %H:%M}"
+
+
+def recent(at: float, now: float) -> str:
+    """``15 Jan, 08:41``; with its year where that could be another one than is meant."""
+    return f"{datetime.fromtimestamp(at, UTC):%-d %b, %H:%M}" if abs(now - at) < _WITHOUT_YEAR_SECONDS else moment(at)
+
+
+def never(at: float) -> bool:
+    """Whether a key has no end."""
+    return at == NEVER
+
+
+def percent(part: int, whole: int) -> str:
+    """``0.2``, ``9``; ``<0.1`` for what is not nothing."""
+    share = 100 * part / whole if whole else 0.0
+    if 0 < share < 0.05:
+        return "<0.1"
+    return f"{share:.1f}" if 0 < share < 10 else f"{share:.0f}"
+
+
+def address(text: str, masked: bool) -> str:
+    """An address; for viewers only the network that it is in."""
+    parsed = parse_address(text)
+    if parsed is None or not masked:
+        return text
+    bits = 24 if parsed.version == 4 else 48
+    return str(ipaddress.ip_network((parsed, bits), strict=False))
+
+
+def limits(found: tuple[Limit, ...]) -> str:
+    """``100/15m``, several with commas; empty for none."""
+    return ", ".join(map(str, found))
+
+
+class Bar(Value, frozen=True, gc=False):
+    """One bar of a little chart: where it begins, and how high its two parts are."""
+
+    x: int
+    accepted: float
+    denied: float
+
+
+def bars(activity: Activity) -> list[Bar]:
+    """A key's last hours as bars, each key to its own scale. What is not nothing can be seen."""
+    totals = [a + d for a, d in zip(activity.accepted, activity.denied, strict=True)]
+    most = max(totals)
+    if not most:
+        return []
+    made = []
+    for hour in range(RECENT_HOURS):
+        high = [
+            max(1.0, SPARK_HEIGHT * part / most) if part else 0.0
+            for part in (activity.accepted[hour], activity.denied[hour])
+        ]
+        # Two parts that are each rounded up may be higher than the chart together.
+        accepted = min(high[0], SPARK_HEIGHT - high[1])
+        made.append(Bar(hour * _BAR_STEP, round(accepted, 1), round(high[1], 1)))
+    return made
+
+
+def path(activity: Activity, part: str) -> str:
+    """The bars of one part as one path: shorter than a rectangle for each."""
+    drawn = []
+    for bar in bars(activity):
+        height = bar.accepted if part == "accepted" else bar.denied
+        base = SPARK_HEIGHT - (bar.accepted if part == "denied" else 0)
+        if height:
+            drawn.append(f"M{bar.x} {base:g}v-{height:g}h{_BAR_WIDTH}v{height:g}z")
+    return "".join(drawn)
+
+
+def initials(name: str) -> str:
+    """One or two letters for a round picture."""
+    words = [word for word in name.split() if word[0].isalnum()]
+    return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper() or "?"

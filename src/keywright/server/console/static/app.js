@@ -1,0 +1,173 @@
+// The console's own script: what HTML cannot do by itself. Every page works without it, but for copying and downloading.
+// One module, no inline code, no eval, and nothing that turns text into markup.
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const live = $("#live");
+const dialog = $("#dialog");
+document.documentElement.dataset.script = "on";
+
+function say(text) {
+  live.textContent = "";
+  requestAnimationFrame(() => { live.textContent = text; });
+}
+
+// A link's token stands behind the "#", which no server sees. It moves into the form, and out of the address.
+const token = $("[data-token] input");
+if (token && location.hash.length > 1) {
+  token.value = decodeURIComponent(location.hash.slice(1));
+  history.replaceState(null, "", location.pathname + location.search);
+}
+if (token && token.value) token.closest("[data-token]").classList.add("has-token");
+
+// Copying: the clipboard where there is one; the old way on plain http, where browsers have none; at last by hand.
+async function copied(text) {
+  if (navigator.clipboard && window.isSecureContext) {
+    try { await navigator.clipboard.writeText(text); return true; } catch { /* the old way, then */ }
+  }
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.readOnly = true;
+  area.className = "sr";
+  ($("dialog[open]") ?? document.body).append(area); // an open dialog makes the rest of the page deaf
+  area.select();
+  let done = false;
+  try { done = document.execCommand("copy"); } catch { done = false; }
+  area.remove();
+  return done;
+}
+
+async function copy(button) {
+  const source = $(button.dataset.copy);
+  const label = $(".lab", button);
+  const was = label.textContent;
+  if (!(await copied(source.textContent.trim()))) {
+    getSelection().selectAllChildren(source);
+    label.textContent = button.dataset.byHand;
+    say(button.dataset.blocked);
+    return;
+  }
+  button.focus();
+  label.textContent = button.dataset.copied;
+  say(button.dataset.said);
+  if (button.dataset.keeps !== undefined) keep();
+  setTimeout(() => { label.textContent = was; }, 2400);
+}
+
+function download(button) {
+  const name = `${button.dataset.env}=${$("#secret").textContent.trim()}\n`;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([name], { type: "text/plain" }));
+  link.download = ".env";
+  link.click();
+  URL.revokeObjectURL(link.href);
+  keep();
+  say(button.dataset.said);
+}
+
+// The shown-once dialog closes only when the key has been copied, downloaded or ticked off.
+const guard = () => $("[data-guard]");
+function keep() {
+  const shown = guard();
+  if (!shown) return;
+  shown.dataset.kept = "";
+  $("[data-stored]", shown).checked = true;
+  $("[data-unsaved-note]", shown).hidden = true;
+}
+function mayClose() {
+  const shown = guard();
+  if (!shown || shown.dataset.kept !== undefined) return true;
+  $("[data-unsaved-note]", shown).hidden = false;
+  $("[data-stored]", shown).focus();
+  say(shown.dataset.unsaved);
+  return false;
+}
+function close() {
+  if (!mayClose()) return;
+  const shown = guard() !== null;
+  dialog.close();
+  dialog.replaceChildren();
+  // The list has a new key now. Nothing of the old one stays behind, not even in the browser's memory of this page.
+  if (shown) location.assign(location.pathname);
+}
+window.addEventListener("beforeunload", (event) => {
+  const shown = guard();
+  if (shown && shown.dataset.kept === undefined) event.preventDefault();
+});
+window.addEventListener("pagehide", () => { if (guard()) guard().remove(); });
+
+// What htmx puts into the dialog opens it; where the focus was, it goes back to by itself.
+if (dialog) {
+  new MutationObserver(() => {
+    if (!dialog.firstElementChild) return;
+    const title = $("h2", dialog);
+    if (title) dialog.setAttribute("aria-labelledby", title.id);
+    if (!dialog.open) dialog.showModal();
+    prepare(dialog);
+    ($("[autofocus]", dialog) ?? $("[data-keeps]", dialog) ?? $("a, button, input", dialog))?.focus();
+  }).observe(dialog, { childList: true });
+  dialog.addEventListener("cancel", (event) => { event.preventDefault(); close(); });
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) close(); });
+}
+
+function prepare(root) {
+  for (const panel of $$("[data-later]", root)) panel.hidden = true;
+  const want = $("[data-want]", root);
+  const confirms = $("[data-confirms]", root);
+  if (want && confirms) {
+    const check = () => confirms.setAttribute("aria-disabled", String(want.value.trim() !== want.dataset.want));
+    want.addEventListener("input", check);
+    check();
+  }
+  $("[data-stored]", root)?.addEventListener("change", (event) => {
+    if (event.target.checked) keep(); else delete guard().dataset.kept;
+  });
+}
+prepare(document);
+
+document.addEventListener("click", (event) => {
+  const at = event.target.closest("[data-copy], [data-env], [data-close], [role=tab]");
+  if (!at) return;
+  if (at.dataset.copy) copy(at);
+  if (at.dataset.env) download(at);
+  if (at.getAttribute("role") === "tab") pick(at);
+  if (at.dataset.close !== undefined) {
+    if (dialog?.open && dialog.contains(at)) { event.preventDefault(); close(); }
+    else if (!mayClose()) event.preventDefault();
+  }
+});
+
+// Tabs: arrow keys, one stop for the whole row.
+function pick(tab) {
+  for (const each of $$("[role=tab]", tab.parentNode)) {
+    const on = each === tab;
+    each.setAttribute("aria-selected", String(on));
+    each.tabIndex = on ? 0 : -1;
+    document.getElementById(each.getAttribute("aria-controls")).hidden = !on;
+  }
+  tab.focus();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.target.getAttribute?.("role") === "tab" && (event.key === "ArrowRight" || event.key === "ArrowLeft")) {
+    const all = $$("[role=tab]", event.target.parentNode);
+    pick(all[(all.indexOf(event.target) + (event.key === "ArrowRight" ? 1 : all.length - 1)) % all.length]);
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+  if (event.key === "/" && $("#q")) { event.preventDefault(); $("#q").focus(); }
+  if (event.key === "c") $("[data-shortcut=c]")?.click();
+});
+
+// A button that cannot be used yet says so, and does nothing.
+document.addEventListener("submit", (event) => {
+  if (event.submitter?.getAttribute("aria-disabled") === "true") {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+}, true);
+
+// Who pastes a whole key into the search looks for that key. It stays here: only its end is asked for.
+document.addEventListener("input", (event) => {
+  if (event.target.id === "q" && /^[\w.-]{24,}$/.test(event.target.value.trim())) {
+    event.target.value = event.target.value.trim().slice(-4);
+  }
+}, true);
