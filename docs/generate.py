@@ -122,6 +122,7 @@ FACTS = {
     "bulk": Fact("manage.manager.BULK_KEYS", plain, "Keys in one transaction of `Manager.create_many`."),
     "report": Fact("server.api.account.DEFAULT_REPORT_SECONDS", seconds, "What a usage report covers by default."),
     "max_report": Fact("manage.manager.MAX_REPORT_SECONDS", seconds, "The longest usage report."),
+    "max_batch": Fact("server.gate.verdict.MAX_BATCH", plain, "Questions in one call of `/v1/keys/verify/batch`."),
     "max_subscriptions": Fact("reference.subscriptions.MAX_PAGE", plain, "Subscriptions in a page."),
     "max_attributes": Fact("reference.campaigns.MAX_ATTRIBUTES", plain, "Members of a campaign's trigger."),
     "max_key": Fact("key.MAX_KEY_CHARACTERS", plain, "Characters of a key; a longer text is refused unread."),

@@ -82,6 +82,7 @@ SCOPES = {
     "subscriptions:read": "List subscriptions.",
     "subscriptions:write": "Add subscriptions.",
     "usage:read": "Report usage.",
+    "verify": "Ask whether a key may pass, as a gateway or a service in another language does.",
 }
 OPEN_ROUTES = {
     "/healthz": "This process answers.",

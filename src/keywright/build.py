@@ -50,6 +50,7 @@ class Keywright(Forking):
     Attributes:
         verifier: the hot path.
         manager: create, rotate, change, delete, list.
+        gate_token_keys: what the gate's tokens are signed with, by generation of the master secret; may be empty.
     """
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
@@ -59,6 +60,7 @@ class Keywright(Forking):
         secret = master_secret(settings, make=True)
         self.policy = LimitPolicy(settings.default_limit, settings.key_formats)
         digester = Digester(secret.derive("key digest"))
+        self.gate_token_keys = secret.derive("gate token") if settings.gate_token_seconds else {}
         self.store = SqliteStore(settings.data_dir)
         tag_keys = self.store.settle_secret(secret.fingerprint(), secret.derive("key tag"))
         self.formats = KeyFormats(settings.ordered_formats(), tag_keys.values())

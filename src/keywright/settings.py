@@ -16,9 +16,12 @@ from keywright.errors import Misconfigured
 from keywright.key import BUILT_IN_FORMATS, KeyFormat
 from keywright.limits.base import parse_limits
 from keywright.record import Network, parse_network
+from keywright.route import BUILT_IN_ROUTES, Route, parse_route
 
 SETTINGS_FILE = "keywright.toml"
 ENVIRONMENT_PREFIX = "KEYWRIGHT_"
+#: Of a secret that a person makes up.
+LEAST_SECRET_CHARACTERS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Setting:
         kind: what a value looks like, for people.
         default: as it would be written in the file; None for "not set".
         parse: makes the value from what a file or an environment variable holds. ValueError says what is wrong.
+        secret: whether it is never shown.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Setting:
     default: Any
     sentence: str
     parse: Callable[[Any], Any]
+    secret: bool = False
 
     @property
     def variable(self) -> str:
@@ -149,6 +154,20 @@ def _surfaces(value: Any) -> dict[str, str]:
     return {path.rstrip("/"): prefix for path, prefix in surfaces.items()}
 
 
+def _routes(value: Any) -> dict[str, Route]:
+    tables = _structured(value)
+    if not isinstance(tables, dict) or not all(isinstance(each, dict) for each in tables.values()):
+        raise ValueError("must be a table of tables, one for each route")
+    built_in = {route.name: route for route in BUILT_IN_ROUTES}
+    return built_in | {name: parse_route(name, members) for name, members in tables.items()}
+
+
+def _secret(value: Any) -> str:
+    if not isinstance(value, str) or len(value) < LEAST_SECRET_CHARACTERS or not value.isascii():
+        raise ValueError(f"must be at least {LEAST_SECRET_CHARACTERS} ASCII characters")
+    return value
+
+
 TABLE: tuple[Setting, ...] = (
     Setting("host", "address", "127.0.0.1", "Address to listen on.", _text),
     Setting("port", "number", 8460, "Port to listen on.", _whole(1, 65535)),
@@ -162,6 +181,7 @@ TABLE: tuple[Setting, ...] = (
         None,
         "The master secret itself, one `version:hex` a line; prefer a file.",
         _text,
+        secret=True,
     ),
     Setting(
         "master_secret_file",
@@ -198,6 +218,35 @@ TABLE: tuple[Setting, ...] = (
         [],
         "Proxies whose X-Forwarded-For is believed: addresses or networks, with commas.",
         _networks,
+    ),
+    Setting(
+        "gate_proxies",
+        "networks",
+        [],
+        "Proxies that may ask the gate, and whose word on the request is taken: addresses or networks, with commas.",
+        _networks,
+    ),
+    Setting(
+        "gate_secret",
+        "text",
+        None,
+        "Who sends this in X-Gate-Secret may ask the gate too, from any address; at least 24 characters.",
+        _secret,
+        secret=True,
+    ),
+    Setting(
+        "gate_routes",
+        "tables",
+        {},
+        "What the gate asks of a key, by route: account, scopes, environment, cost, dialect (plain, nginx or envoy).",
+        _routes,
+    ),
+    Setting(
+        "gate_token_seconds",
+        "number",
+        0,
+        "How long the signed token of who passed, in X-Auth-Token, is good; 0 for none. Nothing takes one back sooner.",
+        _whole(0, 3600),
     ),
     Setting(
         "cache_max_keys",
@@ -257,6 +306,10 @@ class Settings:
     key_formats: tuple[KeyFormat, ...]
     surfaces: dict[str, str]
     trusted_proxies: tuple[Network, ...]
+    gate_proxies: tuple[Network, ...]
+    gate_secret: str | None = field(repr=False)
+    gate_routes: dict[str, Route]
+    gate_token_seconds: int
     cache_max_keys: int
     max_connections: int
     metrics_port: int | None

@@ -7,7 +7,7 @@ values is never freed, so a value may hold other values and plain data, never an
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -25,3 +25,12 @@ class Mutable(msgspec.Struct, gc=False):
 def replace(value: V, **changes: object) -> V:
     """A copy of ``value`` with some fields changed."""
     return msgspec.structs.replace(value, **changes)
+
+
+def from_json(raw: bytes) -> Any:
+    """The value that JSON holds, many times as fast as the standard library. Of a member named twice, the last.
+
+    Raises:
+        ValueError: it is not JSON in UTF-8.
+    """
+    return msgspec.json.decode(raw)

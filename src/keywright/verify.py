@@ -119,6 +119,27 @@ class Verifier:
         standing cannot be read without waiting for whoever is changing it."""
         return self._remembered(presented, request, now, _never)
 
+    def remembered(self, presented: str) -> Record | None:
+        """The record of a key that is good now, if this process remembers it and nothing but its life and its limits
+        binds it. Nothing is charged or noted; see `note_use`.
+
+        Raises:
+            Unavailable: see `verify`.
+        """
+        fingerprint = self._new_fingerprint()
+        fingerprint.update(presented.encode(errors="replace"))
+        if self._store.freshness() != self._cache.seen:
+            return None
+        digest = fingerprint.digest()
+        known = self._cache.entries[digest[0]].get(digest)
+        if known is None or known.record.guarded or known.record.expires_at <= self._now():
+            return None
+        return known.record
+
+    def note_use(self, record: Record, request: Request) -> None:
+        """Note that a key was used for something that is not charged to it."""
+        self._note(record, request, _ACCEPTED, self._now())
+
     def _remembered(self, presented: str, request: Request, now: float | None, take: _Take) -> Outcome | None:
         if len(presented) > MAX_KEY_CHARACTERS:
             return _MALFORMED

@@ -203,18 +203,18 @@ def test_the_search_finds_what_it_looks_for(tmp_path: Path) -> None:
     canaries.assert_absent(tail(text)[:11].encode(), "eleven characters")
 
 
-_STATUS = "            status=status,\n            milliseconds"
+_LINE = "status, seconds, client, record, inner[REQUEST_ID_NAME])"
 MUTANTS = (
     (
         "server/log.py",
-        _STATUS,
-        '            query=[outer["query_string"].decode()],\n' + _STATUS,
+        _LINE,
+        _LINE.replace("client,", 'client + outer["query_string"].decode(),'),
         "test_s24_s78_a_key_in_an_address_is_in_no_log",
     ),
     (
         "server/log.py",
-        _STATUS,
-        '            sent=[str(value) for _, value in outer["headers"]],\n' + _STATUS,
+        _LINE,
+        _LINE.replace("client,", 'client + str(outer["headers"]),'),
         "test_the_life_of_a_key_leaves_no_trace_of_it",
     ),
     (

@@ -29,16 +29,18 @@ THIRD_PARTY = {
     "alembic": ("stores/schema/",),
     "asgiref": ("adapters/django.py",),
     "argon2": ("people/passwords.py",),
+    "cryptography": ("server/gate/token.py",),
     "click": ("cli/",),
     "django": ("adapters/django.py", "adapters/django_rest.py"),
     "fastapi": ("adapters/fastapi.py", "server/", "reference/"),
     "flask": ("adapters/flask.py",),
+    "joserfc": ("server/gate/token.py",),
     "litestar": ("adapters/litestar.py",),
     "jinja2": ("server/console/",),
     "msgspec": ("values.py",),
     "phonenumbers": ("reference/",),
     "prometheus_client": ("server/metrics.py",),
-    "pydantic": ("adapters/fastapi.py", "adapters/openapi.py", "server/api/", "reference/"),
+    "pydantic": ("adapters/fastapi.py", "adapters/openapi.py", "server/api/", "server/gate/api.py", "reference/"),
     "pysqlite3": ("stores/", "cli/doctor.py"),
     "rest_framework": ("adapters/django_rest.py",),
     "rich": ("cli/",),
@@ -46,7 +48,7 @@ THIRD_PARTY = {
     "sqlalchemy": ("stores/", "reference/"),
     "starlette": ("adapters/fastapi.py", "adapters/starlette.py", "server/", "reference/"),
     "structlog": ("server/log.py",),
-    "uvicorn": ("server/http.py", "server/serving.py"),
+    "uvicorn": ("server/http.py", "server/serving.py", "server/gate/protocol.py"),
 }
 
 #: Sources of randomness that can be foretold, and of ids that are made from time and place.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from keywright.record import Network, parse_address
 
@@ -20,17 +21,18 @@ def client_address(peer: str, forwarded_for: str | None, trusted: tuple[Network,
         forwarded_for: all values of the header, joined by commas; None where it was not sent.
         trusted: the proxies that may name somebody.
     """
-    if forwarded_for is None or not trusted or not _is_trusted(peer, trusted):
+    if forwarded_for is None or not trusted or not is_trusted(peer, trusted):
         return peer
     for text in reversed(forwarded_for.split(",")):
         address = forwarded_address(text.strip())
         if address is None:
             return ""
-        if not _is_trusted(address, trusted):
+        if not is_trusted(address, trusted):
             return address
     return peer
 
 
+@lru_cache(maxsize=4096)
 def forwarded_address(text: str) -> str | None:
     """The address in an entry of X-Forwarded-For. Some proxies add the port, and put IPv6 in brackets."""
     match = _WITH_PORT.fullmatch(text)
@@ -38,6 +40,7 @@ def forwarded_address(text: str) -> str | None:
     return None if address is None else str(address)
 
 
-def _is_trusted(text: str, trusted: tuple[Network, ...]) -> bool:
+def is_trusted(text: str, trusted: tuple[Network, ...]) -> bool:
+    """Whether an address is in one of the networks."""
     address = parse_address(text)
     return address is not None and any(address in network for network in trusted)

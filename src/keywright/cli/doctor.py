@@ -49,8 +49,10 @@ def _checked(name: str, check: Callable[[Any], tuple[bool, str]], keywright: Any
 
 
 def _value(settings: Any, name: str) -> Any:
-    if name == "master_secret":
-        return None if settings.master_secret is None else "(hidden)"
+    from keywright.settings import BY_NAME
+
+    if BY_NAME[name].secret:
+        return None if getattr(settings, name) is None else "(hidden)"
     if name == "key_formats":
         return [each.name for each in settings.key_formats]
     value = getattr(settings, name)

@@ -35,6 +35,7 @@ KNOWN_SCOPES = (
     "subscriptions:read",
     "subscriptions:write",
     "usage:read",
+    "verify",
 )
 _SCOPE = re.compile(r"\*|[a-z][a-z0-9_.-]{0,63}(:[a-z0-9_.-]{1,64}){0,3}", re.ASCII)
 #: Control characters, surrogates, line and paragraph separators, and those that turn the direction of what follows.

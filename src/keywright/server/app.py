@@ -14,6 +14,7 @@ import keywright
 from keywright.adapters import openapi
 from keywright.adapters.asgi import KeyAuth
 from keywright.adapters.fastapi import install_errors
+from keywright.adapters.guard import Keys
 from keywright.build import Keywright
 from keywright.errors import Unavailable
 from keywright.reference import campaigns, storage, subscriptions
@@ -21,7 +22,13 @@ from keywright.server.api import account, keys
 from keywright.server.api.keys import json_answer
 from keywright.server.console.app import Console
 from keywright.server.counts import Counts, private_counts
-from keywright.server.edge import Edge
+from keywright.server.edge import EVERY_ANSWER, Edge
+from keywright.server.gate import api as verification, verdict
+from keywright.server.gate.gate import Gate
+from keywright.server.gate.lane import Lane
+from keywright.server.gate.road import AskingFree, ByPath, ForwardAuth
+from keywright.server.gate.token import JWKS_PATH, TokenMaker
+from keywright.server.gate.verdict import Verdicts
 from keywright.server.help import help_page
 from keywright.server.ready import Readiness
 from keywright.server.verifying import CountedKeys
@@ -42,13 +49,21 @@ def create_app(opened: Keywright, counts: Counts | None = None) -> Edge:
     """
     counts = counts or private_counts()
     readiness = Readiness(opened)
-    routes = Console(build_api(opened, readiness), opened)
-    guarded = KeyAuth(routes, CountedKeys(opened, counts), PROTECTED)
-    return Edge(guarded, opened, counts, readiness)
+    keys = CountedKeys(opened, counts)
+    routes = Console(build_api(opened, readiness, keys), opened)
+    # Who asks about another key is asked who he is, and pays nothing.
+    keyed = ByPath(verdict.PATH, KeyAuth(routes, AskingFree(opened), PROTECTED), KeyAuth(routes, keys, PROTECTED))
+    gate = Gate(opened, TokenMaker(opened.gate_token_keys, opened.settings.gate_token_seconds))
+    lane = Lane(opened, keys, gate, Verdicts(), EVERY_ANSWER)
+    return Edge(ForwardAuth(keyed, keys, gate), opened, counts, readiness, lane)
 
 
-def build_api(opened: Keywright, readiness: Readiness | None = None) -> FastAPI:
-    """The routes of the application, without the layers around them: nothing here asks for a key."""
+def build_api(opened: Keywright, readiness: Readiness | None = None, keys_asked: Keys | None = None) -> FastAPI:
+    """The routes of the application, without the layers around them: nothing here asks for a key.
+
+    Args:
+        keys_asked: who is asked about the keys that callers ask about; ``opened`` itself if None.
+    """
     resources = storage.Resources(opened.settings.data_dir, opened.clock)
 
     @asynccontextmanager
@@ -65,6 +80,7 @@ def build_api(opened: Keywright, readiness: Readiness | None = None) -> FastAPI:
     install_errors(app, opened)
     app.include_router(keys.router(opened))
     app.include_router(account.router(opened))
+    app.include_router(verification.router(keys_asked or opened, Verdicts()))
     app.include_router(subscriptions.router(resources))
     app.include_router(campaigns.router(resources))
     _add_open_routes(app, opened, readiness or Readiness(opened))
@@ -100,6 +116,14 @@ def _add_open_routes(app: FastAPI, opened: Keywright, readiness: Readiness) -> N
     async def readyz() -> Response:
         """This process can verify keys, knows of every change, and will go on to."""
         return await readiness.answer()
+
+    if opened.settings.gate_token_seconds:
+        tokens = TokenMaker(opened.gate_token_keys, opened.settings.gate_token_seconds)
+
+        @app.get(JWKS_PATH, include_in_schema=False)
+        def token_keys() -> Response:
+            """What the gate's tokens are checked with."""
+            return json_answer(tokens.public_keys())
 
     @app.get("/help", include_in_schema=False)
     def troubleshooting() -> Response:

@@ -32,7 +32,7 @@ class Kind(StrEnum):
 Labels = tuple[tuple[str, tuple[str, ...]], ...]
 
 OUTCOMES = ("accepted", *(str(each) for each in Reason))
-SURFACES = ("v1", "campaigns", "health", "other")
+SURFACES = ("v1", "gate", "campaigns", "health", "other")
 STATUSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 #: What was refused before there was a request, by the code of the answer; "cut" was not even answered.
 REFUSALS = ("BAD_REQUEST", "HEADERS_TOO_LARGE", "REQUEST_TIMEOUT", "SERVICE_UNAVAILABLE", "cut")
@@ -82,6 +82,7 @@ TABLE = (
         "How long answering took, from the end of the request's head.",
         (("surface", SURFACES),),
     ),
+    Metric("keywright_lane_total", Kind.COUNTER, "Requests that were answered on the gate's fast lane."),
     Metric("keywright_unavailable_total", Kind.COUNTER, "Requests that were answered with 503."),
     Metric("keywright_internal_errors_total", Kind.COUNTER, "Requests that ended in a bug of ours; the log has each."),
     Metric(

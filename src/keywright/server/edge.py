@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from keywright.adapters import answers
 from keywright.adapters.address import client_address
@@ -30,6 +31,9 @@ from keywright.server.counts import PLACES, STATUSES, SURFACES, Counts, private_
 from keywright.server.log import RequestLog
 from keywright.server.ready import Readiness
 
+if TYPE_CHECKING:
+    from keywright.server.gate.lane import Answered, Lane
+
 MAX_HEADER_BYTES = 16_384
 MAX_HEADERS = 100
 ALIAS = "/api/v1"
@@ -38,16 +42,19 @@ ALIAS_OF = "/v1"
 IS_CLOSING_NAME = "keywright.is_closing"
 #: Where it puts a function that tells whether nothing will be read from the connection after this request.
 IS_LAST_NAME = "keywright.is_last"
+#: Who sent the request, where ``client`` is whoever it is about.
+PEER_NAME = "keywright.peer"
 
 _FORWARDED_FOR = b"x-forwarded-for"
-_EVERY_ANSWER = encoded([("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")])
 _REQUESTS = {
     (surface, int(status[0])): PLACES["keywright_requests_total", surface, status]
     for surface in SURFACES
     for status in STATUSES
 }
+_ON_LANE = PLACES["keywright_lane_total",]
 _SECONDS = {surface: PLACES["keywright_request_seconds", surface] for surface in SURFACES}
 _CLOSE = (b"connection", b"close")
+EVERY_ANSWER = encoded([("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")])
 _TOO_LARGE = Fault("PAYLOAD_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES} bytes.", (("Connection", "close"),))
 _HEADERS_TOO_LARGE = Fault("HEADERS_TOO_LARGE", f"The headers are larger than {MAX_HEADER_BYTES} bytes.")
 
@@ -58,15 +65,22 @@ class Edge:
     Args:
         counts: where what happens is counted; None if nobody wants to know.
         readiness: what is told that the server has begun to stop.
+        lane: what the server's protocol asks first, past this layer and everything in it; None for nothing.
 
     Attributes:
         draining: whether it has.
     """
 
     def __init__(
-        self, app: App, keywright: Keywright, counts: Counts | None = None, readiness: Readiness | None = None
+        self,
+        app: App,
+        keywright: Keywright,
+        counts: Counts | None = None,
+        readiness: Readiness | None = None,
+        lane: Lane | None = None,
     ) -> None:
         self._app = app
+        self.lane = lane
         self._keywright = keywright
         self._log = RequestLog(keywright)
         self._trusted = keywright.settings.trusted_proxies
@@ -95,13 +109,29 @@ class Edge:
         """The server has begun to stop: readiness says so, and every answer may be its connection's last."""
         self.draining = self.readiness.draining = True
 
+    def answered_on_lane(self, method: bytes, url: bytes, answered: Answered, started: float) -> None:
+        """Count and log what was answered without coming here."""
+        seconds = self._keywright.clock.elapsed() - started
+        path, request_id = url.partition(b"?")[0].decode("latin-1"), answered.request_id.decode()
+        self._count(path, answered.status, seconds)
+        self.counts.cells[_ON_LANE] += 1
+        self._log.line(method.decode(), path, answered.status, seconds, answered.client, answered.record, request_id)
+
+    def lane_failed(self, error: Exception) -> None:
+        """Log a bug that sent a request down the ordinary road."""
+        self._log.failed({REQUEST_ID_NAME: ""}, error)
+
+    def elapsed(self) -> float:
+        """A time to measure by; see `Clock.elapsed`."""
+        return self._keywright.clock.elapsed()
+
     def now(self) -> float:
         """The time, for answers that are given before there is a request."""
         return self._keywright.clock.now()
 
     def headers_of_every_answer(self) -> list[tuple[bytes, bytes]]:
         """What `__call__` adds to an answer, for those that are given before there is a request."""
-        return [*_EVERY_ANSWER, (b"x-request-id", new_request_id().encode())]
+        return [*EVERY_ANSWER, (b"x-request-id", new_request_id().encode())]
 
     def refused(self, fault: Fault, client: tuple[str, int] | None) -> None:
         """Log and count what was refused before there was a request."""
@@ -126,6 +156,7 @@ class Edge:
     def _rewritten(self, scope: Scope) -> Scope:
         inner = dict(scope)
         inner[REQUEST_ID_NAME] = new_request_id()
+        inner[PEER_NAME] = scope.get("client")
         inner["client"] = real_client(scope, self._trusted)
         # The server drops the body of an answer to HEAD by itself; it looks at its own scope, not at this one.
         if scope["method"] == "HEAD":
@@ -164,6 +195,8 @@ class Edge:
 
 def surface_of(path: str) -> str:
     """Where a request went, as one of few words: paths are the clients' to choose."""
+    if path.startswith(("/v1/gate", "/v1/keys/verify")):
+        return "gate"
     if path == ALIAS_OF or path.startswith(ALIAS_OF + "/"):
         return "v1"
     if path.startswith("/api/campaigns"):
@@ -177,7 +210,7 @@ class _Answer:
     def __init__(self, send: Send, request_id: str, is_last: Callable[[], bool]) -> None:
         self._send = send
         self._is_last = is_last
-        self._more = [*_EVERY_ANSWER, (b"x-request-id", request_id.encode())]
+        self._more = [*EVERY_ANSWER, (b"x-request-id", request_id.encode())]
         self.status = 0
         self.complete = False
         self.unsendable: Exception | None = None

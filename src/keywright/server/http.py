@@ -58,6 +58,8 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._deadline: asyncio.TimerHandle | None = None
+        self._unfinished = False
+        self._idle_since = 0.0
         self._unread: asyncio.TimerHandle | None = None
         self._unread_since = 0.0
         self._reading_head = True
@@ -85,6 +87,8 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadlines with the connection."""
         self._stop_deadline()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
         self._stop_waiting()
         super().connection_lost(exc)
 
@@ -94,6 +98,9 @@ class Protocol(HttpToolsProtocol):
             return
         self._head_ended = False
         super().data_received(data)
+        # Most requests arrive whole, and are over by now.
+        if self._unfinished and self._deadline is None and not self._refused:
+            self._start_deadline()
         # The parser keeps an unfinished header in memory and tells nobody of it; a head that ended in these bytes is
         # not unfinished, however much came with it, also where the whole request did.
         if self._reading_head and not self._head_ended:
@@ -103,11 +110,16 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first byte of a request: its time runs from here."""
+        self._reading_head, self._head_bytes = True, 0
+        self._unfinished = True
+        self._stop_deadline()
+        self.begin_scope()
+
+    def begin_scope(self) -> None:
+        """Make room for what the request will say."""
         super().on_message_begin()
         self.scope[IS_CLOSING_NAME] = self.transport.is_closing  # type: ignore[literal-required]
         self.scope[IS_LAST_NAME] = partial(self._is_last, self.scope)  # type: ignore[literal-required]
-        self._reading_head, self._head_bytes = True, 0
-        self._start_deadline()
 
     def on_headers_complete(self) -> None:
         """The head is there; from here on the application decides."""
@@ -120,16 +132,51 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """All of the request is there: it may now take as long as it takes."""
-        self._stop_deadline()
-        self._reading_head, self._head_bytes = True, 0
+        self.message_ended()
         super().on_message_complete()
+
+    def message_ended(self) -> None:
+        """What comes next is another request."""
+        self._stop_deadline()
+        self._unfinished = False
+        self._reading_head, self._head_bytes = True, 0
 
     def on_response_complete(self) -> None:
         """An answer was handed over. What the client has not read of it holds the connection, also a closed one."""
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+            else:
+                self.begin_idling()
         self._wait_for_reader()
         if self._draining:
             self._hang_up_soon()
+
+    def begin_idling(self) -> None:
+        """Everything is answered: the connection may stay open for a while."""
+        # One timer that looks when it fires, because to set and cancel one for each request costs as much as an answer.
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._idle_for(self.timeout_keep_alive)
+
+    def _idle_for(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Hang up on a connection over which nothing has come for `timeout_keep_alive` seconds."""
+        self.timeout_keep_alive_task = None
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if self._unfinished or not self._is_idle():
+            return  # it begins anew with the next answer
+        if left > 0:
+            self._idle_for(left)
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Nothing: see `begin_idling`."""
 
     def pause_writing(self) -> None:
         """The client reads slower than it is answered: its time to read on runs from here."""

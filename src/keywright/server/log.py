@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import re
 import sys
 import traceback
 from collections.abc import MutableMapping
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from keywright.adapters.answers import Fault
 from keywright.adapters.asgi import RECORD_NAME, REQUEST_ID_NAME, Scope, client_address
+from keywright.clock import timestamp
 from keywright.key import KeyFormats
 from keywright.record import Record
 
 if TYPE_CHECKING:
     from keywright.build import Keywright
 
+_ACCESS = "keywright.access"
 _METHOD_CHARACTERS = 16
 _PATH_CHARACTERS = 200
 #: Nothing that our own paths hold looks like this. In other text it would hide half of every traceback.
@@ -63,22 +68,50 @@ class RequestLog:
 
     def __init__(self, keywright: Keywright) -> None:
         self._redact = keywright.formats.redact
-        self._logger = structlog.stdlib.get_logger("keywright.access")
+        self._now = keywright.clock.now
+        self._logger = structlog.stdlib.get_logger(_ACCESS)
+        self._enabled = partial(logging.getLogger(_ACCESS).isEnabledFor, logging.INFO)
+        # The same paths come again and again, and looking for keys in one takes longer than to write the line.
+        self._shown = lru_cache(maxsize=4096)(self._quoted_path)
+        self._lines: list[str] = []
+        self._second, self._second_text = 0, ""
 
     def answered(self, outer: Scope, inner: Scope, status: int, seconds: float) -> None:
         """One request and how it ended."""
         record: Record | None = inner.get(RECORD_NAME)
-        self._logger.info(
-            "request",
-            method=outer["method"][:_METHOD_CHARACTERS],
-            path=_PIECE_OF_A_KEY.sub("[redacted]", self._redact(outer["path"]))[:_PATH_CHARACTERS],
-            status=status,
-            milliseconds=round(seconds * 1000, 2),
-            client=client_address(inner),
-            key_id=record.key_id if record else None,
-            account_id=record.account_id if record else None,
-            request_id=inner[REQUEST_ID_NAME],
+        client = client_address(inner)
+        self.line(outer["method"], outer["path"], status, seconds, client, record, inner[REQUEST_ID_NAME])
+
+    def line(
+        self, method: str, path: str, status: int, seconds: float, client: str, record: Record | None, request_id: str
+    ) -> None:
+        """The same. Written at the end of this turn of the event loop, with all others of the turn: a line for each
+        would take longer than the fastest of the answers."""
+        if not self._enabled():
+            return
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._write)
+        key_id, account_id = (f'"{record.key_id}"', f'"{record.account_id}"') if record else ("null", "null")
+        self._lines.append(
+            f'{{"method": {_quoted(method[:_METHOD_CHARACTERS])}, "path": {self._shown(path)}, "status": {status}, '
+            f'"milliseconds": {seconds * 1000:.2f}, "client": {_quoted(client)}, "key_id": {key_id}, '
+            f'"account_id": {account_id}, "request_id": "{request_id}", "event": "request", "level": "info", '
+            f'"logger": "{_ACCESS}", "timestamp": "{self._timestamp()}"}}\n'
         )
+
+    def _write(self) -> None:
+        lines, self._lines = self._lines, []
+        sys.stderr.write("".join(lines))
+
+    def _timestamp(self) -> str:
+        now = self._now()
+        second = int(now)
+        if second != self._second:
+            self._second, self._second_text = second, timestamp(second)[:-1]
+        return f"{self._second_text}.{int((now - second) * 1_000_000):06d}Z"
+
+    def _quoted_path(self, path: str) -> str:
+        return json.dumps(_PIECE_OF_A_KEY.sub("[redacted]", self._redact(path))[:_PATH_CHARACTERS], ensure_ascii=False)
 
     def refused(self, fault: Fault, client: str) -> None:
         """What came was not a request that could be answered; nothing of it is shown."""
@@ -88,3 +121,8 @@ class RequestLog:
         """A bug: where it happened, for us; the caller has only the request's id."""
         frames = "".join(traceback.format_exception(error))
         self._logger.error("unexpected error", request_id=scope[REQUEST_ID_NAME], exception=self._redact(frames))
+
+
+@lru_cache(maxsize=4096)
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -20,8 +20,8 @@ from keywright.server import log
 from keywright.server.app import create_app, end
 from keywright.server.counts import Counts
 from keywright.server.edge import Edge
+from keywright.server.gate.protocol import LaneProtocol
 from keywright.server.gauges import Gauges
-from keywright.server.http import Protocol
 from keywright.server.listening import have_waiting, stop_arrivals
 from keywright.server.process import allow_connections, spare_from_collection
 from keywright.settings import Settings
@@ -106,7 +106,7 @@ def _config(settings: Settings, edge: Edge) -> uvicorn.Config:
         edge,
         lifespan="on",
         loop="uvloop",
-        http=Protocol,
+        http=LaneProtocol,
         ws="none",
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,

@@ -1,0 +1,129 @@
+"""The HTTP protocol class that answers the gate's requests itself, and lets all others take the ordinary road.
+
+A request is answered here only between two others that are over, so answers leave in the order of the requests. What is
+unusual about it in the least (an older version, a connection that is to be closed, an expectation, a head that came in
+pieces) sends it down the ordinary road, from its first byte, as if this class were not there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from keywright.server.gate.gate import PATH
+from keywright.server.gate.lane import MAX_BODY_BYTES, MAX_HEAD_BYTES, Answered, Lane
+from keywright.server.gate.verdict import PATH as VERIFY_PATH
+from keywright.server.http import Protocol
+
+_GATE = PATH.encode()
+_VERIFY = VERIFY_PATH.encode()
+#: Their answers have no body, or are not answers at all.
+_NOT_HERE = frozenset({b"HEAD", b"CONNECT"})
+
+
+class LaneProtocol(Protocol):
+    """One connection, with the lane on it."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._lane: Lane | None = self.app.lane
+        self._arrived_bytes = 0
+        self._began_here = False
+        # Whether the scope of the request that is being read is still to be made.
+        self._bare = False
+        # The body so far of a request that may be answered here; None for one that is on the ordinary road.
+        self._body: bytes | None = None
+        self._started = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        """See `Protocol`."""
+        self._arrived_bytes, self._began_here = len(data), False
+        super().data_received(data)
+
+    def begin_scope(self) -> None:
+        """Nothing yet: most of what the ordinary road needs would be made for nothing."""
+        if self._lane is None:
+            super().begin_scope()
+            return
+        self._bare, self._began_here = True, True
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+
+    def on_headers_complete(self) -> None:
+        """Choose the road."""
+        if self._lane is not None and self._may_take_lane():
+            self._started = self.app.elapsed()
+            self._reading_head, self._head_ended = False, True
+            self._body = b""
+        else:
+            self._take_ordinary_road()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep it, as long as it is small."""
+        if self._body is None:
+            super().on_body(body)
+            return
+        self._body += body
+        if len(self._body) > MAX_BODY_BYTES:
+            self._take_ordinary_road()
+
+    def on_message_complete(self) -> None:
+        """Answer, or hand everything over to the ordinary road."""
+        if self._body is not None:
+            answered = self._answered(self._body)
+            if answered is not None:
+                self._body = None
+                self.message_ended()
+                self._send(answered)
+                return
+            self._take_ordinary_road()
+        super().on_message_complete()
+
+    def _may_take_lane(self) -> bool:
+        return (self.url.startswith(_GATE) or self.url == _VERIFY) and (
+            # The whole head came at once, and is small: what is larger is counted on the other road.
+            self._began_here
+            and self._arrived_bytes <= MAX_HEAD_BYTES
+            and self._is_idle()
+            and not self._draining
+            and not self.expect_100_continue
+            and not self.flow.write_paused
+            and self.parser.get_http_version() == "1.1"
+            and self.parser.should_keep_alive()
+            and not self.parser.should_upgrade()
+        )
+
+    def _take_ordinary_road(self) -> None:
+        """Go on as if the lane did not exist: the scope, the head, and the body so far."""
+        if self._bare:
+            url, headers, expects = self.url, self.headers, self.expect_100_continue
+            super().begin_scope()
+            self.url, self.expect_100_continue = url, expects
+            self.headers.extend(headers)
+            self._bare = False
+        body, self._body = self._body, None
+        super().on_headers_complete()
+        if body:
+            super().on_body(body)
+
+    def _answered(self, body: bytes) -> Answered | None:
+        if self._lane is None or self.transport.is_closing():
+            return None
+        method = self.parser.get_method()
+        peer = self.client[0] if self.client else ""
+        try:
+            if self.url == _VERIFY:
+                return self._lane.verify(self.headers, peer, body) if method == b"POST" else None
+            return None if body or method in _NOT_HERE else self._lane.forward(self.url, self.headers, peer)
+        except Exception as error:  # noqa: BLE001 - the parser would take it for a fault of the client's
+            self.app.lane_failed(error)
+            return None
+
+    def _send(self, answered: Answered) -> None:
+        default = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+        self.transport.write(b"%b%b%b" % (STATUS_LINE[answered.status], default, answered.tail))
+        self.server_state.total_requests += 1
+        self._bare = False
+        self.begin_idling()
+        self._wait_for_reader()
+        self.app.answered_on_lane(self.parser.get_method(), self.url, answered, self._started)

@@ -1,0 +1,178 @@
+"""The verify endpoint's words: what is asked of a key, and the verdict on it. Plain data in, bytes out, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keywright.adapters.answers import Fault, FaultRaised, to_json
+from keywright.clock import timestamp
+from keywright.errors import Unavailable
+from keywright.limits.base import Decision
+from keywright.manage.values import scopes as scopes_value
+from keywright.outcome import Accepted, Outcome, Refused
+from keywright.reason import Reason
+from keywright.record import NEVER, OPERATOR_SCOPE, Record, Request, missing_scopes, parse_address
+from keywright.route import MAX_COST
+
+PATH = "/v1/keys/verify"
+#: What the caller's own key needs.
+VERIFY_SCOPE = "verify"
+#: Keys in one batch.
+MAX_BATCH = 100
+VALID = "VALID"
+#: In a batch: this one could not be looked at; ask again.
+UNAVAILABLE = "UNAVAILABLE"
+#: Every verdict but a good one, by why.
+CODES: Mapping[Reason, str] = {
+    Reason.MALFORMED: "NOT_FOUND",
+    Reason.UNKNOWN: "NOT_FOUND",
+    Reason.DISABLED: "DISABLED",
+    Reason.EXPIRED: "EXPIRED",
+    Reason.NETWORK: "FORBIDDEN_ADDRESS",
+    Reason.ENVIRONMENT: "FORBIDDEN_ENVIRONMENT",
+    Reason.RATE_LIMITED: "RATE_LIMITED",
+    Reason.SCOPE: "INSUFFICIENT_SCOPE",
+}
+MEMBERS = ("key", "scope", "scopes", "cost", "address", "environment", "user_agent")
+_TEXT_CHARACTERS = 1024
+#: Verdicts on keys whose identity is written out already; emptied when full.
+MAX_WRITTEN = 100_000
+
+
+def asked(value: Any, account_id: str) -> tuple[str, Request]:
+    """The key that is asked about, and what is asked of it.
+
+    Args:
+        value: one object of the body; ``key``, and perhaps ``scope`` or ``scopes``, ``cost``, ``address``,
+            ``environment``, ``user_agent``.
+        account_id: the account whose keys the caller may ask about; empty for any.
+
+    Raises:
+        FaultRaised: 400 for what is missing, 422 for what is wrong.
+    """
+    if not isinstance(value, dict):
+        raise _wrong("keys", "must hold objects, each with a key")
+    for member in value.keys() - set(MEMBERS):
+        raise _wrong(member[:80], "is not a member of this request; there are " + ", ".join(MEMBERS))
+    if "key" not in value:
+        raise FaultRaised(Fault("BAD_REQUEST", "The member key is missing.", details={"details": [{"member": "key"}]}))
+    return _text(value, "key"), Request(
+        scopes=_scopes(value),
+        address=_address(value),
+        environment=_text(value, "environment"),
+        cost=_cost(value),
+        user_agent=_text(value, "user_agent"),
+        account_id=account_id,
+    )
+
+
+def _scopes(value: Mapping[str, Any]) -> tuple[str, ...]:
+    if "scope" in value and "scopes" in value:
+        raise _wrong("scope", "and scopes mean the same; send one of them")
+    wanted = [_text(value, "scope")] if "scope" in value else value.get("scopes", [])
+    return scopes_value(wanted) if wanted else ()
+
+
+def _address(value: Mapping[str, Any]) -> str:
+    text = _text(value, "address")
+    if text and parse_address(text) is None:
+        raise _wrong("address", "is not an IP address")
+    return text
+
+
+def _cost(value: Mapping[str, Any]) -> int:
+    cost = value.get("cost", 1)
+    if type(cost) is not int or not 1 <= cost <= MAX_COST:
+        raise _wrong("cost", f"must be a whole number from 1 to {MAX_COST}")
+    return cost
+
+
+def _text(value: Mapping[str, Any], member: str) -> str:
+    text = value.get(member, "")
+    if not isinstance(text, str) or len(text) > _TEXT_CHARACTERS:
+        raise _wrong(member, f"must be text of at most {_TEXT_CHARACTERS} characters")
+    return text
+
+
+def _wrong(member: str, what: str) -> FaultRaised:
+    details = {"details": [{"member": member}]}
+    return FaultRaised(Fault("VALIDATION_ERROR", f"{member} {what}.", details=details))
+
+
+class Verdicts:
+    """Writes verdicts. What does not change between two of them on the same key is written once."""
+
+    def __init__(self) -> None:
+        self._written: dict[str, tuple[Record, bytes]] = {}
+
+    def write(self, outcome: Outcome) -> bytes:
+        """The verdict as JSON."""
+        if isinstance(outcome, Accepted) and (outcome.decision is None or len(outcome.decision.states) == 1):
+            return b"%b%b}" % (self._good(outcome.record), _standing(outcome.decision))
+        return to_json(verdict(outcome))
+
+    def unavailable(self, error: Unavailable) -> bytes:
+        """What is told of a key that could not be looked at, among others that were."""
+        unknown = verdict(Refused(Reason.UNKNOWN))
+        return to_json({**unknown, "code": UNAVAILABLE, "retry_after_seconds": error.retry_after_seconds})
+
+    def _good(self, record: Record) -> bytes:
+        # Of a key that was changed, a new record is remembered.
+        found = self._written.get(record.key_id)
+        if found is not None and found[0] is record:
+            return found[1]
+        if len(self._written) >= MAX_WRITTEN:
+            self._written.clear()
+        whole = to_json(verdict(Accepted(record)))
+        written = whole.removesuffix(b"null}")
+        self._written[record.key_id] = record, written
+        return written
+
+
+def _standing(decision: Decision | None) -> bytes:
+    """The member ``ratelimit`` of a request that passed."""
+    if decision is None:
+        return b"null"
+    state = decision.tightest
+    # The same as `to_json` of the same members, at a fifth of its time: this is on the fast lane.
+    return b'{"policy":"%b","limit":%d,"remaining":%d,"reset":%d,"retry_after_seconds":%d}' % (
+        str(state.limit).encode(), state.limit.count, state.remaining, state.reset_epoch, decision.retry_after_seconds,
+    )  # fmt: skip
+
+
+def verdict(outcome: Outcome) -> dict[str, Any]:
+    """The verdict as plain data. A key that is not there, or of an account that the caller may not see, has no
+    identity. ``ratelimit`` comes last."""
+    record = outcome.record
+    accepted = isinstance(outcome, Accepted)
+    shown: dict[str, Any] = {
+        "valid": accepted,
+        "code": VALID if isinstance(outcome, Accepted) else CODES[outcome.reason],
+        "key_id": record.key_id if record else None,
+        "account_id": record.account_id if record else None,
+        "name": record.name if record else None,
+        "scopes": sorted(record.scopes) if record else None,
+        "environment": record.environment if record else None,
+        "expires_at": timestamp(record.expires_at) if record and record.expires_at != NEVER else None,
+    }
+    if not isinstance(outcome, Accepted) and outcome.missing:
+        shown["missing_scopes"] = list(outcome.missing)
+    shown["ratelimit"] = None if outcome.decision is None else _ratelimit(outcome.decision)
+    return shown
+
+
+def _ratelimit(decision: Decision) -> dict[str, Any]:
+    tightest = decision.tightest
+    return {
+        "policy": str(tightest.limit),
+        "limit": tightest.limit.count,
+        "remaining": tightest.remaining,
+        "reset": tightest.reset_epoch,
+        "retry_after_seconds": decision.retry_after_seconds,
+    }
+
+
+def account_asked(caller: Record) -> str:
+    """The account whose keys a caller may ask about; empty for any."""
+    return caller.account_id if missing_scopes(caller.scopes, (OPERATOR_SCOPE,)) else ""

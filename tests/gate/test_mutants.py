@@ -1,0 +1,91 @@
+"""The checks of the gate can fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.mutants import assert_caught
+
+ROADS, VERIFY, WIRE = "tests/gate/test_roads.py", "tests/gate/test_verify_endpoint.py", "tests/gate/test_wire.py"
+MUTANTS = {
+    "anybody may ask": (
+        "server/gate/gate.py",
+        "return self._is_proxy(peer) or (",
+        "return True or (",
+        f"{ROADS}::test_only_a_configured_proxy_may_ask",
+    ),
+    "an empty secret opens the gate": (
+        "server/gate/gate.py",
+        "(bool(self._secret) and hmac",
+        "(hmac",
+        f"{ROADS}::test_without_proxies_nobody_may_ask",
+    ),
+    "the scopes of a route are not asked for": (
+        "server/gate/gate.py",
+        "scopes=route.scopes",
+        "scopes=()",
+        f"{ROADS}::test_both_roads_answer_alike[a scope that it lacks]",
+    ),
+    "the account of a route is not asked for": (
+        "server/gate/gate.py",
+        "account_id=route.account_id",
+        'account_id=""',
+        f"{ROADS}::test_both_roads_answer_alike[another account's]",
+    ),
+    "the proxy's address is taken for the client's": (
+        "server/gate/gate.py",
+        'found = ""\n',
+        'found = "10.0.0.1"\n        if forwarded_for is None:\n            return found\n',
+        f"{ROADS}::test_both_roads_answer_alike[a network, and no word of the client]",
+    ),
+    "the leftmost address is believed": (
+        "server/gate/gate.py",
+        "for text in reversed((forwarded_for",
+        "for text in list((forwarded_for",
+        f"{ROADS}::test_the_client_is_who_the_proxy_says",
+    ),
+    "an identity is left out where nobody passes": (
+        "server/gate/identity.py",
+        "    return list(zip(NAMES, values, strict=True))",
+        "    return [each for each in zip(NAMES, values, strict=True) if each[1]]",
+        f"{ROADS}::test_every_answer_carries_the_whole_identity",
+    ),
+    "other accounts' keys are shown": (
+        "server/gate/verdict.py",
+        "return caller.account_id if",
+        'return "" if',
+        f"{VERIFY}::test_another_accounts_key_is_not_found",
+    ),
+    "the lane asks for no scope": (
+        "server/gate/lane.py",
+        " or missing_scopes(caller.scopes, _VERIFY)",
+        "",
+        f"{VERIFY}::test_without_the_scope_nobody_asks",
+    ),
+    "the asker pays": (
+        "server/gate/road.py",
+        "self.verify = keywright.verifier.identify",
+        "self.verify = keywright.verifier.verify",
+        f"{VERIFY}::test_the_asker_pays_nothing",
+    ),
+    "the last of two members counts": (
+        "server/gate/lane.py",
+        "return value if body.count(b'\"') == 2 * texts else None",
+        "return value",
+        f"{VERIFY}::test_the_lane_leaves_what_could_be_read_in_two_ways",
+    ),
+    "the lane overtakes": (
+        "server/gate/protocol.py",
+        "            and self._is_idle()\n",
+        "",
+        f"{WIRE}::test_pipelined_requests_are_answered_in_their_order",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_planted_fault_is_caught(tmp_path: Path, name: str) -> None:
+    """A gate that is open, an identity that can be forged, a road that answers otherwise: the tests notice each."""
+    assert_caught(tmp_path, *MUTANTS[name])
