@@ -101,6 +101,18 @@ MORE_OF_THE_LIBRARY = (
     ("keywright.adapters.guard", "Wanted"),
     ("keywright.adapters.fastapi", "install_errors"),
     ("keywright.adapters.fastapi", "require_scope"),
+    ("keywright.adapters.fastapi", "require_key"),
+    ("keywright.adapters.starlette", "caller_of"),
+    ("keywright.adapters.starlette", "require_key"),
+    ("keywright.adapters.starlette", "install_errors"),
+    ("keywright.adapters.starlette", "KeyBackend"),
+    ("keywright.adapters.litestar", "KeyAuthPlugin"),
+    ("keywright.adapters.litestar", "require_key"),
+    ("keywright.adapters.wsgi", "KeyAuth"),
+    ("keywright.adapters.flask", "KeyAuth"),
+    ("keywright.adapters.flask", "require_key"),
+    ("keywright.adapters.django", "KeyAuthMiddleware"),
+    ("keywright.adapters.django", "require_key"),
 )
 
 

@@ -325,10 +325,14 @@ class Settings:
 
     def surface_prefix(self, path: str) -> str:
         """The prefix that a refusal on ``path`` speaks of: that of the longest matching surface."""
-        matches = [each for each in self.surfaces if path == each or path.startswith(each + "/")]
-        if matches:
-            return self.surfaces[max(matches, key=len)]
-        return next(iter(self.ordered_formats())).prefix
+        # Asked of every request: no list is made, and nothing is sorted.
+        found = ""
+        for each in self.surfaces:
+            if len(each) > len(found) and (path == each or path.startswith(each + "/")):
+                found = each
+        if found:
+            return self.surfaces[found]
+        return next(each.prefix for each in self.key_formats if each.name == self.default_format)
 
 
 def load(flags: Mapping[str, Any] | None = None, *, environment: Mapping[str, str] | None = None) -> Settings:

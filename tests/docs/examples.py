@@ -85,7 +85,7 @@ def _with_ports(step: Step, ports: dict[str, str]) -> str:
     command = step.command
     for documented, real in ports.items():
         command = command.replace(documented, real)
-    waiting = re.search(r"--port (\d+) &$", command.strip())
+    waiting = re.search(r"(?:--port |:)(\d+) &$", command.strip())
     return f"{command}\n{_WAIT.format(port=waiting[1])}" if waiting else command
 
 

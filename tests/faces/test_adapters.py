@@ -86,6 +86,17 @@ def test_s21_to_s33_the_hostile_ways_of_sending_a_key(prepared: Prepared, subtes
             assert (answer.status_code, answer.json().get("message", "")) == own.get(case.label, case.expected)
 
 
+def test_a_key_behind_an_underscore_is_never_preferred(prepared: Prepared) -> None:
+    """`X_API_Key` beside `X-API-Key` is another header, or, where the two cannot be told apart, one key too many."""
+    key, other = prepared.face.key(), prepared.face.key()
+    answer = prepared.face.send("GET", GOOD, (("X-API-Key", key), ("X_API_Key", other)))
+    if prepared.adapter.folds:
+        assert_flat_error(answer, 400, "BAD_REQUEST", corpus.CONFLICT[1], prepared.now())
+    else:
+        assert_rate_headers(answer, 99)
+        assert_rate_headers(prepared.face.call("GET", GOOD, key), 98)
+
+
 def _lines(case: HeaderCase, keys: list[str]) -> tuple[tuple[str, str], ...]:
     key, other, dead = keys
     places = {
@@ -347,8 +358,11 @@ MUTANTS: Mapping[str, tuple[str, str, str, str]] = {
 
 
 #: Those that are planted every time; the others take the long form.
-QUICK = ("scopes are not asked for by handlers", "scopes are not asked for in front of handlers",
-         "limit headers are dropped", "whatever is answered, the caller is let in")  # fmt: skip
+QUICK = (
+    "scopes are not asked for by handlers",
+    "limit headers are dropped",
+    "whatever is answered, the caller is let in",
+)
 
 
 @pytest.mark.parametrize(

@@ -134,24 +134,30 @@ def rate_headers(decision: Decision | None, now: float) -> list[tuple[str, str]]
         return []
     states = decision.states
     tightest = states[0] if len(states) == 1 else decision.tightest
+    _, policy, capacity = _written(tightest.limit, tightest.holder)
+    standing = _standing(tightest, now)
+    if len(states) > 1:
+        policy = ", ".join([_written(state.limit, state.holder)[1] for state in states])
+        standing = ", ".join([_standing(state, now) for state in states])
     return [
-        ("X-RateLimit-Limit", str(tightest.limit.capacity)),
+        ("X-RateLimit-Limit", capacity),
         ("X-RateLimit-Remaining", str(tightest.remaining)),
         ("X-RateLimit-Reset", str(tightest.reset_epoch)),
-        ("RateLimit-Policy", ", ".join([_policy(state.limit, state.holder)[1] for state in states])),
-        ("RateLimit", ", ".join([_standing(state, now) for state in states])),
+        ("RateLimit-Policy", policy),
+        ("RateLimit", standing),
     ]
 
 
 def _standing(state: LimitState, now: float) -> str:
-    return f"{_policy(state.limit, state.holder)[0]};r={state.remaining};t={max(0, math.ceil(state.resets_at - now))}"
+    name = _written(state.limit, state.holder)[0]
+    return f"{name};r={state.remaining};t={max(0, math.ceil(state.resets_at - now))}"
 
 
 @lru_cache(maxsize=1024)
-def _policy(limit: Limit, holder: Holder) -> tuple[str, str]:
-    """A limit's name, and its whole policy. There are few limits, and every answer tells of some."""
+def _written(limit: Limit, holder: Holder) -> tuple[str, str, str]:
+    """A limit's name, its whole policy, and its capacity. There are few limits, and every answer tells of some."""
     name = f'"{limit_name(limit, holder)}"'
-    return name, f"{name};q={limit.capacity};w={limit.refill_seconds}"
+    return name, f"{name};q={limit.capacity};w={limit.refill_seconds}", str(limit.capacity)
 
 
 def missing_key() -> Fault:

@@ -22,7 +22,6 @@ from keywright.adapters.guard import (
     Headers,
     Keys,
     Sent,
-    Verdict,
     Wanted,
 )
 
@@ -80,7 +79,11 @@ class KeyAuth:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        verdict = await judge(self._guard, sent_of(scope), self._wanted(scope) if self._wanted else ANY_KEY)
+        sent, wanted = sent_of(scope), self._wanted(scope) if self._wanted else ANY_KEY
+        # What is remembered is answered here and now; only a look-up in the store leaves the event loop.
+        verdict = self._guard.at_once(sent, wanted)
+        if verdict is None:
+            verdict = await asyncio.to_thread(self._guard.decide, sent, wanted)
         if isinstance(verdict, Answer):
             scope[RECORD_NAME] = verdict.record
             # A server of ours adds these to every answer.
@@ -91,13 +94,6 @@ class KeyAuth:
             scope[SCOPE_NAME] = verdict.caller
             scope[GUARD_NAME] = self._guard
             await self._app(scope, receive, _adding(send, verdict.headers))
-
-
-async def judge(guard: Guard, sent: Sent, wanted: Wanted = ANY_KEY) -> Verdict:
-    """See `Guard.decide`, on an event loop."""
-    # What is remembered is answered here and now; only a look-up in the store leaves the event loop.
-    verdict = guard.at_once(sent, wanted)
-    return verdict if verdict is not None else await asyncio.to_thread(guard.decide, sent, wanted)
 
 
 def sent_of(scope: Scope) -> Sent:
@@ -161,11 +157,14 @@ def client_address(scope: Scope) -> str:
 
 
 def _adding(send: Send, more: Headers) -> Send:
+    if not more:
+        return send
     headers = encoded(more)
 
-    async def wrapped(message: Message) -> None:
+    # Not a coroutine of its own: there would be one more for each piece of an answer.
+    def wrapped(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start" and message["status"] not in WITHOUT_RATE_HEADERS:
             message["headers"] = [*message.get("headers", ()), *headers]
-        await send(message)
+        return send(message)
 
     return wrapped

@@ -13,6 +13,7 @@ came.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import threading
 from collections.abc import Callable, Sequence
@@ -85,7 +86,9 @@ class KeyAuthMiddleware:
         return _with_headers(self._get_response(self._let_in(request, verdict)), verdict)
 
     async def _later(self, request: HttpRequest, sent: Sent, wanted: Wanted) -> HttpResponseBase:
-        verdict = await asgi.judge(self._guard, sent, wanted)
+        verdict = self._guard.at_once(sent, wanted)
+        if verdict is None:
+            verdict = await asyncio.to_thread(self._guard.decide, sent, wanted)
         if isinstance(verdict, Answer):
             return response_of(verdict, request)
         return _with_headers(await self._get_response(self._let_in(request, verdict)), verdict)

@@ -67,6 +67,7 @@ class KeyAuthentication(BaseAuthentication):
         verdict = guard.decide(sent, wanted)
         if isinstance(verdict, Answer):
             raise _refused(request, verdict)
+        setattr(request._request, CALLER_NAME, verdict.caller)
         setattr(request._request, GUARD_NAME, guard)
         _add_headers(view, verdict.headers)
         return KeyUser(verdict.caller), verdict.caller
@@ -81,9 +82,10 @@ class HasKey(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """See `BasePermission`. 403 names the scope that is missing."""
-        if not isinstance(request.auth, Caller):
+        caller: Caller | None = getattr(request, CALLER_NAME, None)
+        if caller is None:
             raise _refused(request, configured_guard().answer(missing_key(), _accept(request)))
-        _enforce(request, request.auth, _wanted_by(view))
+        _enforce(request, caller, _wanted_by(view))
         return True
 
 

@@ -16,7 +16,6 @@ from flask import Flask, Response, abort, current_app, g, request
 from keywright.adapters.answers import FaultRaised
 from keywright.adapters.guard import (
     ANY_KEY,
-    CALLER_NAME,
     UNCACHED,
     WANTED_NAME,
     Answer,
@@ -28,8 +27,8 @@ from keywright.adapters.guard import (
     required_caller,
     wanting,
 )
-from keywright.adapters.wsgi import sent_of
-from keywright.errors import ActError, Unavailable
+from keywright.adapters.wsgi import ENVIRON_NAME, sent_of
+from keywright.errors import ActError, Misconfigured, Unavailable
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -47,13 +46,16 @@ class KeyAuth:
             they stand below another path. A view with `require_key` needs one wherever it is.
 
     Raises:
-        Misconfigured: ``protect`` names nothing, or something that is not a path.
+        Misconfigured: ``protect`` names nothing, or something that is not a path; or one of ``app`` and ``keywright``
+            was forgotten.
     """
 
     def __init__(
         self, app: Flask | None = None, keywright: Keys | None = None, protect: Sequence[str] = ("/",)
     ) -> None:
         self._protect = protect
+        if (app is None) != (keywright is None):
+            raise Misconfigured("KeyAuth takes an application and an open Keywright, or neither of them yet.")
         if app is not None and keywright is not None:
             self.init_app(app, keywright)
 
@@ -114,22 +116,22 @@ def caller() -> Caller:
     Raises:
         Misconfigured: nobody has asked for a key here.
     """
-    return required_caller(request.environ)
+    return required_caller(request.environ, ENVIRON_NAME)
 
 
 def _admit(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
     environ, guard = request.environ, _guard()
     view = current_app.view_functions.get(request.endpoint or "")
     wanted: Wanted | None = getattr(view, WANTED_NAME, None)
-    if CALLER_NAME not in environ:  # else the WSGI middleware stands in front
+    if ENVIRON_NAME not in environ:  # else the WSGI middleware stands in front
         sent = sent_of(environ)
         if wanted is not None or guard.protects(sent.path):
             verdict = guard.decide(sent, wanted or ANY_KEY)
             if isinstance(verdict, Answer):
                 _refuse(verdict)
-            environ[CALLER_NAME], environ[_PASSED_NAME] = verdict.caller, verdict
+            environ[ENVIRON_NAME], environ[_PASSED_NAME] = verdict.caller, verdict
     # Set in any case: in an application context that outlives a request, the last caller would still be there.
-    g.keywright = environ.get(CALLER_NAME)
+    g.keywright = environ.get(ENVIRON_NAME)
 
 
 def _guard() -> Guard:
@@ -154,7 +156,7 @@ def _response(answer: Answer) -> Response:
 
 
 def _answer_to(error: Exception) -> Response:
-    answer = _guard().answer_to(error, request.environ.get("HTTP_ACCEPT", ""), request.environ.get(CALLER_NAME))
+    answer = _guard().answer_to(error, request.environ.get("HTTP_ACCEPT", ""), request.environ.get(ENVIRON_NAME))
     if answer is None:
         raise error
     return _response(answer)

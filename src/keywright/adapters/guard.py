@@ -8,6 +8,7 @@ with `Guard.decide` only where that says None.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol, TypeAlias, cast
 
 from keywright.adapters import answers
@@ -33,7 +34,7 @@ WITHOUT_RATE_HEADERS = frozenset({401, 503})
 #: Headers of every refusal: what was refused once may be allowed a moment later, and to somebody else.
 UNCACHED: Headers = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 
-_GONE = Refused(Reason.UNKNOWN)
+_UNKNOWN = Refused(Reason.UNKNOWN)
 _ABSENT = {Absent.MISSING: answers.missing_key(), Absent.CONFLICTING: answers.conflicting_keys()}
 
 
@@ -235,7 +236,7 @@ class Guard:
         presented = presented_key(sent.api_keys, sent.authorizations)
         if isinstance(presented, Absent):
             return self.answer(_ABSENT[presented], sent.accept)
-        address = client_address(sent.peer, sent.forwarded_for, self._trusted)
+        address = client_address(sent.peer, sent.forwarded_for, self._trusted) if self._trusted else sent.peer
         agent = sent.user_agent
         request = Request(wanted.scopes, address, wanted.environment, wanted.cost, agent, wanted.account_id)
         try:
@@ -247,7 +248,7 @@ class Guard:
         rate = answers.rate_headers(outcome.decision, self._now())
         surface_prefix = self._surface_prefix(sent.path)
         if isinstance(outcome, Accepted):
-            gone = answers.refusal(_GONE, presented.key, surface_prefix)
+            gone = _gone(surface_prefix, presented.key.startswith(surface_prefix))
             return Passed(Caller(outcome.record, outcome.decision, gone, wanted), rate)
         fault = answers.refusal(outcome, presented.key, surface_prefix)
         return self.answer(fault, sent.accept, rate, outcome.record)
@@ -298,6 +299,12 @@ class Guard:
         return Answer(fault.status, headers, shown)
 
 
+@lru_cache(maxsize=64)
+def _gone(surface_prefix: str, has_it: bool) -> Fault:
+    """The answer to a key that is gone by now; of the key only its beginning matters."""
+    return answers.refusal(_UNKNOWN, surface_prefix if has_it else "", surface_prefix)
+
+
 def raised(error: Exception, caller: Caller | None) -> Fault | None:
     """What an error that Keywright itself raises means to whoever called; None for any other error."""
     match error:
@@ -313,13 +320,13 @@ def raised(error: Exception, caller: Caller | None) -> Fault | None:
             return None
 
 
-def required_caller(found: Mapping[str, Any]) -> Caller:
-    """The caller whom an adapter has left in a request's own table.
+def required_caller(found: Mapping[str, Any], name: str = CALLER_NAME) -> Caller:
+    """The caller whom an adapter has left in a request's own table, by this name.
 
     Raises:
         Misconfigured: it has left none: no adapter has asked for a key there.
     """
-    caller: Caller | None = found.get(CALLER_NAME)
+    caller: Caller | None = found.get(name)
     if caller is None:
         raise Misconfigured("Nobody asked for a key here: KeyAuth is not in front, or lets this path pass.")
     return caller

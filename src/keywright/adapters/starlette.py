@@ -133,7 +133,8 @@ class _Held(list[str]):
     """The scopes of a key: full access covers what it does not list."""
 
     def __contains__(self, scope: object) -> bool:
-        return scope == _AUTHENTICATED or (isinstance(scope, str) and not missing_scopes(self, (scope,)))
+        # Asked of a set: what is asked of this list comes back here.
+        return scope == _AUTHENTICATED or (isinstance(scope, str) and not missing_scopes(frozenset(self), (scope,)))
 
 
 def http_fault(request: Request, error: HTTPException) -> Fault:

@@ -1,7 +1,7 @@
 """WSGI middleware: no request reaches the application without a good key.
 
-What the application finds in ``environ["keywright"]`` is a `Caller`. Rate headers are added to whatever it answers; not
-to what a server answers when the application raises, which nobody but the server sees.
+What the application finds in ``environ["keywright.caller"]`` is a `Caller`. Rate headers are added to whatever it
+answers; not to what a server answers when the application raises, which nobody but the server sees.
 
 A WSGI server folds a request's headers into one table, and what it folds cannot be told apart afterwards. Where a
 header came twice, servers join the values with a comma: so a comma always separates two keys here. ``X_API_Key`` has
@@ -15,10 +15,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from keywright.adapters.guard import ANY_KEY, CALLER_NAME, UNCACHED, Answer, Guard, Keys, Sent, Wanted
+from keywright.adapters.guard import ANY_KEY, UNCACHED, Answer, Guard, Keys, Sent, Wanted
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+#: Where the `Caller` is. WSGI wants a dot in the name of what is no text.
+ENVIRON_NAME = "keywright.caller"
 
 
 class KeyAuth:
@@ -55,7 +58,7 @@ class KeyAuth:
         if isinstance(verdict, Answer):
             start_response(status_line(verdict.status), [*verdict.headers, *UNCACHED])
             return [verdict.body] if environ["REQUEST_METHOD"] != "HEAD" else []
-        environ[CALLER_NAME] = verdict.caller
+        environ[ENVIRON_NAME] = verdict.caller
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             return start_response(status, [*headers, *verdict.headers_for(int(status[:3]))], *error)

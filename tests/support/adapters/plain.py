@@ -65,7 +65,7 @@ def wsgi_app(keywright: Keywright) -> AbstractContextManager[int]:
     """Bare WSGI."""
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        status, body = answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get(CALLER_NAME))
+        status, body = answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get(wsgi.ENVIRON_NAME))
         start_response(f"{status} Whatever", [("Content-Length", str(len(body)))])
         return [body] if environ["REQUEST_METHOD"] != "HEAD" else []
 
