@@ -16,6 +16,7 @@ class Action(StrEnum):
     """Everything that leaves a trace."""
 
     ACCOUNT_CREATE = "account.create"
+    ACCOUNT_UPDATE = "account.update"
     KEY_CREATE = "key.create"
     KEY_CREATE_MANY = "key.create_many"
     KEY_UPDATE = "key.update"

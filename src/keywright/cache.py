@@ -112,6 +112,8 @@ class RecordCache:
             else:
                 for key_id in changes.key_ids:
                     self._drop(key_id)
+                for account_id in changes.account_ids:
+                    self._drop_account(account_id)
             self._applied += 1
             self._version = changes.version
             # Last: until everything is dropped, no other thread may take the cache for current.
@@ -180,6 +182,14 @@ class RecordCache:
             # The record first: cut short in between, this is done again, and must find the record again.
             self.entries[fingerprint[0]].pop(fingerprint, None)
             del ids[key_id]
+
+    def _drop_account(self, account_id: str) -> None:
+        # All that is remembered is looked through, which takes a tenth of a second for a million keys, part by part, so
+        # that other threads run in between. An index of keys by account would be paid for by every key that is ever
+        # remembered, in memory and in time; the terms of an account change a few times in its life.
+        for part in self.entries[: self._parts]:
+            for key_id in [known.record.key_id for known in part.values() if known.record.account_id == account_id]:
+                self._drop(key_id)
 
     def _make_room(self) -> None:
         # Counted anew: what was dropped, or filled twice, is only known here.

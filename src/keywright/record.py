@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from keywright.key import KeyFormat
-from keywright.limits.base import Limit, parse_limits
+from keywright.limits.base import AccountLimits, Limit, parse_limits
 from keywright.reason import Reason
 from keywright.values import Value
 
@@ -91,12 +91,31 @@ class Block(Value, frozen=True, gc=False):
     last: int
 
 
+class AccountTerms(Value, frozen=True, gc=False):
+    """What an account lays upon all of its keys.
+
+    Attributes:
+        number: the account's own; given once, never again. Finds the counters of its limits.
+        limits: as written, and shared by all of its keys; empty for none.
+        disabled: whether every one of its keys is refused.
+    """
+
+    number: int = 0
+    limits: tuple[str, ...] = ()
+    disabled: bool = False
+
+
+NO_TERMS = AccountTerms()
+
+
 class Record(Value, frozen=True, gc=False):
     """What a verification needs to know of a key. A process remembers a million of them, so nothing in it is left for
     the garbage collector to walk.
 
     Attributes:
         guarded: whether any rule besides expiry can refuse it; lets the hot path skip them all at once.
+        disabled: whether the key is, or its account.
+        account_limits: the limits that it shares with all keys of its account; None where there are none.
         plain: whether nothing but its expiry, and what a request asks for, can refuse it: not even a limit.
     """
 
@@ -112,6 +131,7 @@ class Record(Value, frozen=True, gc=False):
     networks: tuple[Block, ...]
     guarded: bool
     plain: bool
+    account_limits: AccountLimits | None = None
 
 
 class Request(Value, frozen=True, gc=False):
@@ -163,11 +183,14 @@ class LimitPolicy:
         return self._by_format.get(key_format, self.default)
 
 
-def record_of(row: KeyRow, policy: LimitPolicy) -> Record:
-    """The part of a row that a verification needs. Equal scopes, limits and networks are shared between records."""
+def record_of(row: KeyRow, policy: LimitPolicy, terms: AccountTerms = NO_TERMS) -> Record:
+    """The part of a row, and of the terms of its account, that a verification needs. Equal scopes, limits and networks
+    are shared between records."""
     networks = _blocks(row.networks)
     limits = policy.limits(row.format, row.limits)
-    guarded = row.disabled or bool(networks)
+    account_limits = _account_limits(terms.number, terms.limits) if terms.limits else None
+    disabled = row.disabled or terms.disabled
+    guarded = disabled or bool(networks)
     return Record(
         key_id=row.id,
         # Shared by many keys, and each costs 64 bytes: one copy for all of them.
@@ -177,11 +200,12 @@ def record_of(row: KeyRow, policy: LimitPolicy) -> Record:
         environment=sys.intern(row.environment),
         scopes=_shared(row.scopes),
         expires_at=row.expires_at,
-        disabled=row.disabled,
+        disabled=disabled,
         limits=limits,
         networks=networks,
         guarded=guarded,
-        plain=not guarded and not limits,
+        plain=not guarded and not limits and account_limits is None,
+        account_limits=account_limits,
     )
 
 
@@ -232,6 +256,11 @@ def _inside(text: str, blocks: tuple[Block, ...]) -> bool:
         return False
     number = int(address)
     return any(block.first <= number <= block.last and block.version == address.version for block in blocks)
+
+
+@lru_cache(maxsize=4096)
+def _account_limits(number: int, limits: tuple[str, ...]) -> AccountLimits:
+    return AccountLimits(number, parse_limits(limits))
 
 
 @lru_cache(maxsize=4096)

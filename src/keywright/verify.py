@@ -19,7 +19,7 @@ from keywright.digest import Digester
 from keywright.errors import Unavailable
 from keywright.flood import FloodGate, source_of
 from keywright.key import MAX_KEY_CHARACTERS, KeyFormats
-from keywright.limits.base import Decision, Limit, Limiter
+from keywright.limits.base import AccountLimits, Decision, Limit, Limiter
 from keywright.outcome import Accepted, Outcome, Refused
 from keywright.reason import Reason
 from keywright.record import (
@@ -43,7 +43,7 @@ _UNKNOWN = Refused(Reason.UNKNOWN)
 _STRIPES = 64
 #: 120 bits under a secret key; a `bytes` of one more would take 16 more, for every remembered key.
 _FINGERPRINT_BYTES = 15
-_Take: TypeAlias = Callable[[int, tuple[Limit, ...], int, float], Decision | None]
+_Take: TypeAlias = Callable[[int, tuple[Limit, ...], int, float, AccountLimits | None], Decision | None]
 
 
 class Verifier:
@@ -175,10 +175,10 @@ class Verifier:
             reason = life_refusal(record, now) or place_refusal(record, request)
             if reason is not None:
                 return self._refuse(record, reason, request, now)
-        if not record.limits:
+        if not record.limits and record.account_limits is None:
             outcome = known
         else:
-            decision = take(record.slot, record.limits, request.cost, now)
+            decision = take(record.slot, record.limits, request.cost, now, record.account_limits)
             if decision is None:
                 return None
             if not decision.admitted:
@@ -198,7 +198,9 @@ class Verifier:
         return Refused(reason, record, self._standing(record, now))
 
     def _standing(self, record: Record, now: float) -> Decision | None:
-        return self._limiter.peek(record.slot, record.limits, now) if record.limits else None
+        if not record.limits and record.account_limits is None:
+            return None
+        return self._limiter.peek(record.slot, record.limits, now, record.account_limits)
 
     def _garbage(self, presented: str, fingerprint: bytes) -> Refused | None:
         """The refusal of a text that needs no look-up; None if it may be a key."""
@@ -206,8 +208,10 @@ class Verifier:
             return _UNKNOWN
         return None if self._formats.parse(presented) else _MALFORMED
 
-    def _look(self, slot: int, limits: tuple[Limit, ...], _cost: int, now: float) -> Decision:
-        return replace(self._limiter.peek(slot, limits, now), admitted=True)
+    def _look(
+        self, slot: int, limits: tuple[Limit, ...], _cost: int, now: float, account: AccountLimits | None
+    ) -> Decision:
+        return replace(self._limiter.peek(slot, limits, now, account), admitted=True)
 
     def _cold(self, presented: str, request: Request, now: float | None, take: _Take) -> Outcome:
         self._cache.catch_up()
@@ -243,7 +247,7 @@ class Verifier:
             return None
         if self._digester.needs_rehash(found.row.digest_version):
             self._rehash(found.row.id, presented)
-        known = Accepted(record_of(found.row, self._policy))
+        known = Accepted(record_of(found.row, self._policy, found.terms))
         self._cache.fill(token, fingerprint, known)
         return known
 
@@ -259,7 +263,7 @@ class Verifier:
         self._flood.after_fork()
 
 
-def _never(_slot: int, _limits: tuple[Limit, ...], _cost: int, _now: float) -> None:
+def _never(_slot: int, _limits: tuple[Limit, ...], _cost: int, _now: float, _account: AccountLimits | None) -> None:
     return None
 
 

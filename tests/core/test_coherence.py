@@ -181,7 +181,7 @@ def test_a_second_delete_tells_everybody(installation: Installation, other: Inst
         killed.execute("INSERT INTO tombstones SELECT digest, id, slot, account_id, name, 0 FROM keys")
         killed.execute("DELETE FROM keys")
         killed.execute("UPDATE feed SET version = version + 1")
-        killed.execute("INSERT INTO changes SELECT version, ? FROM feed", (created.row.id,))
+        killed.execute("INSERT INTO changes (version, key_id) SELECT version, ? FROM feed", (created.row.id,))
         killed.commit()
     with pytest.raises(NotFound):
         installation.keywright.manager.delete(ME, installation.account_id, created.row.id)

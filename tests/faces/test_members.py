@@ -169,13 +169,17 @@ def test_s73_the_account(moving: InProcess, clock: ManualClock) -> None:
     clock.advance(10)
     answer = moving.call("GET", "/v1/account", key)
     assert answer.status_code == 200
-    assert list(answer.json()) == ["id", "name", "created_at", "keys", "rate_limit"]
+    assert list(answer.json()) == [
+        "id", "name", "created_at", "keys", "rate_limit", "account_rate_limit", "status",
+    ]  # fmt: skip
     assert answer.json() == {
         "id": moving.account_id,
         "name": "A Company",
         "created_at": made_at,
         "keys": {"active": 2, "disabled": 1, "expired": 1, "rotating": 1},
         "rate_limit": "100/15m",
+        "account_rate_limit": None,
+        "status": "active",
     }
 
 

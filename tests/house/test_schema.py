@@ -23,6 +23,7 @@ from keywright.stores import tables
 from keywright.stores.schema import HEADS, bring_up_to_date
 
 LINES = {"records": tables.records, "usage": tables.usage}
+_ADD_COLUMN = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (.+)")
 _FILE = re.compile(r"(\d{4})_[a-z_]+\.py")
 
 
@@ -71,7 +72,18 @@ def ddl_of_migrations(line: str) -> set[str]:
     with Operations.context(context):
         for path in migrations(line):
             load(path).upgrade()
-    return {_plain(each) for each in written.getvalue().split(";") if each.strip().startswith("CREATE")}
+    return _made_at_once([_plain(each) for each in written.getvalue().split(";")])
+
+
+def _made_at_once(statements: list[str]) -> set[str]:
+    """The statements that would make at once what these make one after the other."""
+    made = {each: each for each in statements if each.startswith("CREATE")}
+    for each in statements:
+        if added := _ADD_COLUMN.fullmatch(each):
+            (table,) = (name for name in made if name.startswith(f"CREATE TABLE {added[1]} ("))
+            # Columns stand before the keys and other constraints.
+            made[table] = made[table].replace(", PRIMARY KEY", f", {added[2]}, PRIMARY KEY", 1)
+    return set(made.values())
 
 
 def _plain(statement: str) -> str:

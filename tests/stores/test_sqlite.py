@@ -107,7 +107,7 @@ def test_a_feed_that_was_trimmed_makes_readers_forget_everything(store: SqliteSt
 def test_the_feed_is_trimmed_as_it_grows(store: SqliteStore, tmp_path: Path) -> None:
     """The feed holds the last changes only, so that it does not grow for ever."""
     query(tmp_path, "UPDATE feed SET version = ?", sql.FEED_LENGTH + 998)
-    query(tmp_path, "INSERT INTO changes VALUES (1000, 'old'), (1001, 'young')")
+    query(tmp_path, "INSERT INTO changes (version, key_id) VALUES (1000, 'old'), (1001, 'young')")
     publish(store, "key_a", "key_b")
     names = [name for (name,) in query(tmp_path, "SELECT key_id FROM changes ORDER BY version")]
     assert names == ["young", "key_a", "key_b"]
@@ -119,7 +119,7 @@ def test_a_reader_too_far_behind_forgets_everything(store: SqliteStore, tmp_path
     query(
         tmp_path,
         "WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n WHERE v < ?) "
-        "INSERT INTO changes SELECT v, 'key_' || v FROM n",
+        "INSERT INTO changes (version, key_id) SELECT v, 'key_' || v FROM n",
         many,
     )
     query(tmp_path, "UPDATE feed SET version = ?", many)

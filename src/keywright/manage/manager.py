@@ -19,7 +19,7 @@ from keywright.manage import values
 from keywright.manage.rights import authorise, inherit, require_rights_for, require_rights_over, require_within
 from keywright.record import NEVER, OPERATOR_SCOPE, KeyRow, KeyStatus, LimitPolicy
 from keywright.stores.base import Account, HourCount, LastUse, Snapshot, Store, Transaction, UsageStore
-from keywright.values import Value
+from keywright.values import Value, replace
 
 OPERATOR_ACCOUNT_NAME = "Operator"
 DEFAULT_GRACE_SECONDS = 86_400
@@ -122,6 +122,31 @@ class Manager:
                 raise NotFound("There is no such account.")
             counts = reads.count_keys(account_id, now)
         return AccountSummary(account, {str(status): counts.get(status, 0) for status in KeyStatus})
+
+    def change_account(self, actor: Actor, account_id: str, given: Mapping[str, Any]) -> Account:
+        """Change what an account lays upon all of its keys. For the operator's people, and keys with the scope
+        ``operator``. When this returns, it is in force for every key of the account in every process.
+
+        Args:
+            given: ``rate_limit`` (the limits that all of its keys share, as a key's own are written; None for none)
+                and ``disabled`` (whether all of its keys are refused).
+        """
+        values.only(given, values.ACCOUNT_MEMBERS)
+        changes: dict[str, Any] = {}
+        if "rate_limit" in given:
+            changes["limits"] = values.limits(given["rate_limit"])
+        if "disabled" in given:
+            changes["disabled"] = values.flag(given["disabled"], "disabled")
+        with self._changing() as tx:
+            authorise(tx, actor, OPERATOR_SCOPE, self._policy, self._clock.now())
+            account = tx.account(account_id)
+            if account is None:
+                raise NotFound("There is no such account.")
+            if changes:
+                tx.update_account(account_id, changes)
+                tx.publish_account(account_id)
+                self._audit(tx, actor, account_id, Action.ACCOUNT_UPDATE, account_id, changes)
+            return replace(account, terms=replace(account.terms, **changes))
 
     def _insert_account(self, tx: Transaction, actor: Actor, name: str, *, operator: bool = False) -> Account:
         account = Account(new_id("acc"), name, operator, self._clock.now())

@@ -76,7 +76,10 @@ def authorise(
     row = reads.caller(actor.id)
     if row is None or row.account_id != actor.account_id:
         raise CallerRefused("The calling key is gone.")
-    record = record_of(row, policy)
+    account = reads.account(row.account_id)
+    if account is None:
+        raise CallerRefused("The calling key's account is gone.")
+    record = record_of(row, policy, account.terms)
     if life_refusal(record, now) is not None:
         raise CallerRefused("The calling key is no longer active.")
     if place_refusal(record, Request(address=actor.address)) is not None:

@@ -167,6 +167,7 @@ _SHARED: dict[str, tuple[str, Callable[[Any, float], Any]]] = {
 
 CREATE_MEMBERS = (*_SHARED, "format", "environment")
 UPDATE_MEMBERS = (*_SHARED, "disabled")
+ACCOUNT_MEMBERS = ("rate_limit", "disabled")
 
 
 def only(given: Mapping[str, Any], allowed: tuple[str, ...]) -> None:

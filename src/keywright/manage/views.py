@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from keywright.clock import timestamp
-from keywright.limits.base import Limit
+from keywright.limits.base import Limit, parse_limits
 from keywright.manage.manager import AccountSummary, Created, Listed
 from keywright.record import NEVER, KeyRow, LimitPolicy
 from keywright.stores.base import Account
@@ -65,12 +65,24 @@ def _rest(row: KeyRow, policy: LimitPolicy, now: float) -> dict[str, Any]:
 def account_shape(summary: AccountSummary, policy: LimitPolicy) -> dict[str, Any]:
     """An account, and what is in it."""
     return {
-        **account_row_shape(summary.account),
+        **_account(summary.account),
         "keys": summary.keys,
         "rate_limit": limits_shape(policy.default),
+        **_terms(summary.account),
     }
 
 
 def account_row_shape(account: Account) -> dict[str, Any]:
     """An account as lists of accounts show it."""
+    return {**_account(account), **_terms(account)}
+
+
+def _account(account: Account) -> dict[str, Any]:
     return {"id": account.id, "name": account.name, "created_at": timestamp(account.created_at)}
+
+
+def _terms(account: Account) -> dict[str, Any]:
+    return {
+        "account_rate_limit": limits_shape(parse_limits(account.terms.limits)),
+        "status": "disabled" if account.terms.disabled else "active",
+    }

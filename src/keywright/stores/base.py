@@ -14,25 +14,33 @@ from typing import Any, Protocol
 
 from keywright.audit import AuditEvent
 from keywright.digest import Digest
-from keywright.record import KeyRow
+from keywright.record import NO_TERMS, AccountTerms, KeyRow
 from keywright.stores.people import PeopleReads, PeopleWrites
 from keywright.values import Value
 
 
 class Account(Value, frozen=True, gc=False):
-    """The tenant that owns keys. ``operator`` marks the one that runs the installation."""
+    """The tenant that owns keys.
+
+    Attributes:
+        operator: whether it is the one that runs the installation.
+        terms: what it lays upon all of its keys.
+    """
 
     id: str
     name: str
     operator: bool
     created_at: float
+    terms: AccountTerms = NO_TERMS
 
 
 class Found(Value, frozen=True, gc=False):
-    """What a look-up by digest found: a row, or the tombstone of a deleted key, or neither."""
+    """What a look-up by digest found: a row and the terms of its account, or the tombstone of a deleted key, or
+    neither."""
 
     row: KeyRow | None = None
     deleted: bool = False
+    terms: AccountTerms = NO_TERMS
 
 
 class Changes(Value, frozen=True, gc=False):
@@ -41,10 +49,12 @@ class Changes(Value, frozen=True, gc=False):
     Attributes:
         version: the newest version there is.
         key_ids: the keys that changed; None where that is not known any more, and everything must be forgotten.
+        account_ids: the accounts whose terms changed, and with them what is known of each of their keys.
     """
 
     version: int
     key_ids: tuple[str, ...] | None
+    account_ids: tuple[str, ...] = ()
 
 
 class KeyFilter(Value, frozen=True, gc=False):
@@ -135,7 +145,11 @@ class Transaction(Snapshot, Protocol):
         ...
 
     def insert_account(self, account: Account) -> None:
-        """Add an account."""
+        """Add an account, without terms. The store gives it its number."""
+        ...
+
+    def update_account(self, account_id: str, changes: dict[str, Any]) -> None:
+        """Set ``limits`` or ``disabled`` of an account's terms, named as in `AccountTerms`."""
         ...
 
     def rename_account(self, account_id: str, name: str) -> None:
@@ -164,6 +178,10 @@ class Transaction(Snapshot, Protocol):
 
     def publish(self, key_id: str) -> None:
         """Tell every process that the key has changed, when this transaction commits."""
+        ...
+
+    def publish_account(self, account_id: str) -> None:
+        """Tell every process that the account's terms have changed, when this transaction commits."""
         ...
 
     def audit(self, event: AuditEvent) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from keywright.audit import AuditEvent
 from keywright.digest import Digest
 from keywright.errors import Unavailable
-from keywright.record import NEVER, KeyRow
+from keywright.record import NEVER, AccountTerms, KeyRow
 from keywright.stores import search_sql as search, tables
 from keywright.stores.base import Account, Changes, Found, HourCount, KeyFilter, LastUse, UsageRow
 from keywright.stores.people_sql import SqlPeople
@@ -28,7 +28,16 @@ MOST_CHANGES_AT_ONCE = 10_000
 FORGET_EVERY = 256
 
 _KEY = select(tables.keys)
-_KEY_BY_DIGEST = _KEY.where(tables.keys.c.digest == bindparam("digest"))
+_KEY_BY_DIGEST = (
+    select(
+        tables.keys,
+        tables.accounts.c.number.label("account_number"),
+        tables.accounts.c.limits.label("account_limits"),
+        tables.accounts.c.disabled.label("account_disabled"),
+    )
+    .join(tables.accounts, tables.accounts.c.id == tables.keys.c.account_id)
+    .where(tables.keys.c.digest == bindparam("digest"))
+)
 _LISTS = {"scopes", "networks"}
 
 
@@ -84,7 +93,12 @@ def _insertable(row: KeyRow) -> dict[str, Any]:
 
 
 def _to_account(found: Row[Any]) -> Account:
-    return Account(found.id, found.name, bool(found.operator), found.created_at)
+    terms = _to_terms(found.number, found.limits, found.disabled)
+    return Account(found.id, found.name, bool(found.operator), found.created_at, terms)
+
+
+def _to_terms(number: int, limits: str | None, disabled: Any) -> AccountTerms:
+    return AccountTerms(number, tuple(json.loads(limits)) if limits is not None else (), bool(disabled))
 
 
 class SqlSnapshot:
@@ -189,12 +203,19 @@ class SqlTransaction(SqlSnapshot):
 
     def insert_account(self, account: Account) -> None:
         """See `Transaction.insert_account`."""
-        values = {name: getattr(account, name) for name in account.__struct_fields__}
+        values = {name: getattr(account, name) for name in account.__struct_fields__ if name != "terms"}
         self._connection.execute(insert(tables.accounts), values)
 
     def rename_account(self, account_id: str, name: str) -> None:
         """See `Transaction.rename_account`."""
         self._connection.execute(update(tables.accounts).where(tables.accounts.c.id == account_id), {"name": name})
+
+    def update_account(self, account_id: str, changes: dict[str, Any]) -> None:
+        """See `Transaction.update_account`."""
+        columns = dict(changes)
+        if "limits" in columns:
+            columns["limits"] = json.dumps(list(columns["limits"])) if columns["limits"] else None
+        self._connection.execute(update(tables.accounts).where(tables.accounts.c.id == account_id), columns)
 
     def insert_keys(self, rows: Sequence[KeyRow]) -> list[KeyRow]:
         """See `Transaction.insert_keys`."""
@@ -243,11 +264,18 @@ class SqlTransaction(SqlSnapshot):
 
     def publish(self, key_id: str) -> None:
         """See `Transaction.publish`."""
+        self._publish({"key_id": key_id})
+
+    def publish_account(self, account_id: str) -> None:
+        """See `Transaction.publish_account`."""
+        self._publish({"key_id": "", "account_id": account_id})
+
+    def _publish(self, values: dict[str, str]) -> None:
         feed = tables.feed
         # The row lock on the counter is held to the commit, so versions come in the order of the commits.
         version = self._connection.execute(update(feed).values(version=feed.c.version + 1).returning(feed.c.version))
         number: int = version.scalar_one()
-        self._connection.execute(insert(tables.changes), {"version": number, "key_id": key_id})
+        self._connection.execute(insert(tables.changes), {"version": number, **values})
         if number % 1000 == 0:
             old = tables.changes.c.version <= number - FEED_LENGTH
             self._connection.execute(delete(tables.changes).where(old))
@@ -275,7 +303,8 @@ def find(connection: Connection, digests: Iterable[Digest]) -> Found:
     for value in values:
         found = connection.execute(_KEY_BY_DIGEST, {"digest": value}).first()
         if found:
-            return Found(row=to_row(found))
+            terms = _to_terms(found.account_number, found.account_limits, found.account_disabled)
+            return Found(row=to_row(found), terms=terms)
     dead = tables.tombstones.c.digest
     return Found(deleted=connection.execute(select(dead).where(dead.in_(values))).first() is not None)
 
@@ -289,7 +318,11 @@ def version(connection: Connection) -> int:
 def changes_since(connection: Connection, since: int) -> Changes:
     """See `Store.changes_since`."""
     changes = tables.changes.c
-    statement = select(changes.version, changes.key_id).where(changes.version > since).order_by(changes.version)
+    statement = (
+        select(changes.version, changes.key_id, changes.account_id)
+        .where(changes.version > since)
+        .order_by(changes.version)
+    )
     found = connection.execute(statement.limit(MOST_CHANGES_AT_ONCE)).all()
     if not found:
         newest = version(connection)
@@ -297,10 +330,10 @@ def changes_since(connection: Connection, since: int) -> Changes:
         return Changes(newest, () if newest == since else None)
     # Each version has one line. Where the next one is missing, the feed was cut before we read it.
     complete = found[0].version == since + 1 and len(found) < MOST_CHANGES_AT_ONCE
-    key_ids = tuple(each.key_id for each in found)
     if not complete:
         return Changes(version(connection), None)
-    return Changes(found[-1].version, key_ids)
+    key_ids = tuple(each.key_id for each in found if each.account_id is None)
+    return Changes(found[-1].version, key_ids, tuple(each.account_id for each in found if each.account_id is not None))
 
 
 _ADD_COUNT = (

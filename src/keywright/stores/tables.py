@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 records = MetaData()
@@ -37,11 +38,14 @@ meta = Table(
 accounts = Table(
     "accounts",
     records,
+    # Never used again: the counters of its limits are found by it.
     Column("number", _NUMBER, primary_key=True, autoincrement=True),
     Column("id", String(32), nullable=False, unique=True),
     Column("name", String(255), nullable=False),
     Column("operator", Boolean, nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("limits", Text),  # JSON list, of all keys together; NULL: none
+    Column("disabled", Boolean, nullable=False, server_default=false()),
     sqlite_autoincrement=True,
 )
 
@@ -91,7 +95,8 @@ changes = Table(
     "changes",
     records,
     Column("version", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
-    Column("key_id", String(32), nullable=False),
+    Column("key_id", String(32), nullable=False),  # empty where the account changed
+    Column("account_id", String(32)),  # of an account that changed, with all of its keys
 )
 
 audit_log = Table(

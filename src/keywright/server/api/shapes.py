@@ -135,6 +135,10 @@ class Account(_Shape):
     created_at: str = Time
     keys: KeyCounts
     rate_limit: str | list[str] | None = Field(description="The limit of keys that name none.", examples=["100/15m"])
+    account_rate_limit: str | list[str] | None = Field(
+        description="The limit that all keys of the account share; null for none.", examples=["10000/h sliding"]
+    )
+    status: Literal["active", "disabled"] = Field(description="All keys of a disabled account are refused.")
 
 
 class UsageRow(_Shape):
