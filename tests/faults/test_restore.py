@@ -218,6 +218,28 @@ def test_widened_keys_are_narrow_again(here: Restorable, case: str) -> None:
     assert report.restored.narrowed == 0
 
 
+def test_the_terms_of_an_account_stay_narrow(here: Restorable) -> None:
+    """S55: an account that was stopped or narrowed since stays so; one that was widened since is what it was."""
+    manager = here.installation.keywright.manager
+    stopped, narrowed, widened = (here.installation.account(name) for name in ("Stopped", "Narrowed", "Widened"))
+    manager.change_account(ME, widened, {"disabled": True, "rate_limit": "5/h"})
+    created = here.installation.create(account_id=stopped)
+    here.back_up()
+    manager.change_account(ME, stopped, {"disabled": True})
+    manager.change_account(ME, narrowed, {"rate_limit": "9/h sliding"})
+    manager.change_account(ME, widened, {"disabled": False, "rate_limit": None})
+
+    here.restore()
+
+    found = {each.id: (each.terms.disabled, each.terms.limits) for each in manager.accounts(ME)}
+    assert [found[each] for each in (stopped, narrowed, widened)] == [
+        (True, ()),
+        (False, ("9/h sliding",)),
+        (True, ("5/h",)),
+    ]
+    assert not here.accepted(created)
+
+
 def test_no_number_is_given_again(here: Restorable) -> None:
     """A key made after a restore gets no slot of a key that the restore took away: it would get its counters too."""
     here.installation.create()

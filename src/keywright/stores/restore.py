@@ -7,6 +7,7 @@ and whoever is killed leaves it as it was. The copy is another file, read beside
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy.dialects import sqlite
 
 from keywright.audit import AuditEvent
 from keywright.errors import Conflict
-from keywright.limits.base import all_within
+from keywright.limits.base import all_within, parse_limits
 from keywright.record import KeyRow, LimitPolicy, missing_scopes, parse_network
 from keywright.stores import sql, tables
 from keywright.stores.sqlite_file import BESIDE, SqliteFile
@@ -81,7 +82,7 @@ def restore_records(
     """
     with file.writing(told, beside=copy) as connection:
         _require_one_history(connection)
-        narrowings = _narrowings(connection, policy)
+        narrowings, terms = _narrowings(connection, policy), _account_narrowings(connection)
         gone = _count(connection, select(tables.keys.c.id).where(tables.keys.c.id.not_in(select(_COPY["keys"].c.id))))
         _unite_tombstones(connection)
         _unite_audit_log(connection)
@@ -89,6 +90,8 @@ def restore_records(
         _replace_notes(connection)
         deleted = _bury(connection)
         narrowed = _narrow(connection, narrowings)
+        for account_id, changes in terms.items():
+            sql.SqlTransaction(connection).update_account(account_id, changes)
         _raise_sequences(connection, least_slot)
         _break_feed(connection)
         restored = Restored(_count(connection, select(tables.keys.c.id)), deleted, narrowed, gone)
@@ -218,6 +221,19 @@ def narrower(now: KeyRow, then: KeyRow, policy: LimitPolicy) -> dict[str, Any]:
         "limits": then.limits if all_within(*limits) else now.limits,
         "successor_id": now.successor_id,
     }
+
+
+def _account_narrowings(connection: Connection) -> dict[str, dict[str, Any]]:
+    """By account, the least of what its keys may do together now and what they might then."""
+    here, copied = tables.accounts, _COPY["accounts"]
+    joined = here.join(copied, here.c.id == copied.c.id)
+    columns = (here.c.id, here.c.limits, here.c.disabled, copied.c.limits, copied.c.disabled)
+    narrowings = {}
+    for account_id, *found in connection.execute(select(*columns).select_from(joined)):
+        now, then = (tuple(json.loads(each or "[]")) for each in (found[0], found[2]))
+        keeps_then = all_within(parse_limits(then), parse_limits(now))
+        narrowings[account_id] = {"limits": then if keeps_then else now, "disabled": bool(found[1] or found[3])}
+    return narrowings
 
 
 def _common_scopes(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
