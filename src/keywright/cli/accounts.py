@@ -85,9 +85,7 @@ def show(account: str, data_dir: str | None, as_json: bool) -> None:
 @json_option
 def change(account: str, limits: tuple[str, ...], no_limit: bool, data_dir: str | None, as_json: bool) -> None:
     """Change the limits that all keys of an account share. In force everywhere when the command ends."""
-    if bool(limits) == no_limit:
-        raise click.UsageError("Give --limit, once or several times, or --no-limit.")
-    _change(account, {"rate_limit": list(limits) or None}, data_dir, as_json=as_json)
+    _change(account, {"rate_limit": _limits(limits, no_limit=no_limit)}, data_dir, as_json=as_json)
 
 
 @command.command()
@@ -106,6 +104,12 @@ def disable(account: str, data_dir: str | None, as_json: bool) -> None:
 def enable(account: str, data_dir: str | None, as_json: bool) -> None:
     """Accept the keys of a disabled account again; a key that was disabled itself stays so."""
     _change(account, {"disabled": False}, data_dir, as_json=as_json)
+
+
+def _limits(limits: tuple[str, ...], *, no_limit: bool) -> list[str] | None:
+    if bool(limits) == no_limit:
+        raise click.UsageError("Give --limit, once or several times, or --no-limit.")
+    return list(limits) or None
 
 
 def _change(account: str, given: dict[str, Any], data_dir: str | None, *, as_json: bool) -> None:

@@ -9,7 +9,6 @@ import os
 import secrets
 import struct
 import threading
-from itertools import count
 from pathlib import Path
 
 from keywright.clock import Clock
@@ -113,14 +112,15 @@ class MappedFile:
             Unavailable: the kernel cannot lock.
         """
         wanted = _FLOCK.pack(fcntl.F_WRLCK, 0, offset, length, 0)
-        deadline: float | None = None
-        for attempt in count(1):
+        tries, deadline = _TRIES, 0.0
+        while True:
             try:
                 fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, wanted)
             except BlockingIOError:
-                if attempt < _TRIES:
+                tries -= 1
+                if tries > 0:
                     continue
-                deadline = clock.elapsed() + wait_seconds if deadline is None else deadline
+                deadline = deadline or clock.elapsed() + wait_seconds
                 if clock.elapsed() >= deadline:
                     return False
                 clock.pause(_LOCK_POLL_SECONDS)
@@ -128,7 +128,6 @@ class MappedFile:
                 raise Unavailable(f"The counters cannot be locked: {error.strerror}.") from error
             else:
                 return True
-        raise AssertionError("there is no last number")
 
     def unlock(self, offset: int, length: int) -> None:
         """Let go of a range."""
