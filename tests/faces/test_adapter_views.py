@@ -85,7 +85,7 @@ def test_only_a_trusted_peer_says_whose_request_it_is() -> None:
 
 def test_the_address_check_catches(tmp_path: Path) -> None:
     """The check above fails where everybody is believed."""
-    old, new = "not _is_trusted(peer, trusted)", "False"
+    old, new = "not is_trusted(peer, trusted)", "False"
     test = f"{HERE}::test_only_a_trusted_peer_says_whose_request_it_is"
     assert_caught(tmp_path, "adapters/address.py", old, new, test)
 
