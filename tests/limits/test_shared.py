@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from keywright import Limit, Misconfigured, SystemClock, Unavailable
+from keywright.limits.base import AccountLimits, parse_limits
 from keywright.limits.conformance import in_children, remaining, spend
 from keywright.limits.counters import CHUNK_BYTES, ENTRY_BYTES, HEADER_BYTES
 from keywright.limits.shared import LOCK_WAIT_SECONDS, SharedLimiter
@@ -47,6 +48,31 @@ SPEND = """
 while True:
     limiter.take(7, (Limit(1_000_000_000, 86_400),), 1, 1000.0)
     os.write(1, b".")
+"""
+HOLD_ACCOUNT = """
+limiter._accounts.acquire(7, limiter._accounts.entry(7), 1.0)
+print("held", flush=True)
+sys.stdin.read()
+"""
+SPEND_SLIDING = """
+from keywright.limits.base import parse_limits
+now = 1000.0
+while True:
+    now += 0.001
+    limiter.take(7, parse_limits(("1000000000/h sliding",)), 1, now)
+    os.write(1, b".")
+"""
+NO_ROOM_FOR_SLICES = """
+import resource
+from keywright.limits.base import parse_limits
+both = parse_limits(("100/15m", "100/15m sliding"))
+limiter.take(1, both, 1, 1000.0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (CHUNK_BYTES, CHUNK_BYTES))
+try:
+    limiter.take(1_000, both, 1, 1000.0)
+except Unavailable as error:
+    left = limiter.take(1_000, both[:1], 1, 1000.0).states[0].remaining
+    print(error.retry_after_seconds, left, limiter.take(1, both, 1, 1000.0).states[1].remaining)
 """
 NO_ROOM = """
 import resource
@@ -226,3 +252,76 @@ def test_a_missing_directory_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         SharedLimiter(tmp_path / "gone" / "limits.table", SystemClock())
     assert not os.listdir(tmp_path)
+
+
+def test_a_killed_holder_of_an_accounts_counters_leaves_no_lock(limiter: SharedLimiter, path: Path) -> None:
+    """Who holds an account's counters makes its keys wait, and no other's; killed, nobody's; and nothing was charged
+    to the keys that waited."""
+    account = AccountLimits(7, LIMITS)
+    with program(path, HOLD_ACCOUNT) as holder:
+        wait_until_held(holder)
+        with pytest.raises(Unavailable):
+            limiter.take(SLOT, LIMITS, 1, NOW, account)
+        assert limiter.try_take(SLOT, LIMITS, 1, NOW, account) is None
+        assert remaining(limiter.take(SLOT, LIMITS, 1, NOW)) == (99,)
+        holder.kill()
+        holder.wait()
+        assert remaining(limiter.take(SLOT, LIMITS, 1, NOW, account)) == (98, 99)
+
+
+def test_what_a_sliding_window_admitted_stays_spent_after_a_kill(limiter: SharedLimiter, path: Path) -> None:
+    """A process killed while it counts in slices, and moves from one to the next, gives nothing back."""
+    limit = parse_limits(("1000000000/h sliding",))
+    with program(path, SPEND_SLIDING) as process:
+        assert process.stdout
+        admitted = len(process.stdout.read(2_000))
+        process.kill()
+        admitted += len(process.stdout.read())
+    left = limiter.peek(SLOT, limit, 1_000.0 + admitted / 1_000).states[0].remaining
+    assert admitted <= 1_000_000_000 - left <= admitted + 1
+
+
+def test_a_full_disk_charges_no_limit_and_not_the_next(path: Path) -> None:
+    """Where there is no room for the slices of one limit, the request is answered so, and no other limit of the key has
+    been charged for it; keys that have their room go on."""
+    with program(path, NO_ROOM_FOR_SLICES) as process:
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert out.split() == [b"5", b"99", b"98"]
+
+
+def test_a_forked_child_shares_every_kind_with_its_parent(limiter: SharedLimiter) -> None:
+    """After a fork, parent and child spend from one count of each kind, of key and account."""
+    kinds = parse_limits(("1000/h", "1000/h sliding", "1000/h burst 1000"))
+    account = AccountLimits(7, kinds)
+    limiter.take(SLOT, kinds, 1, NOW, account)
+
+    def work() -> int:
+        limiter.after_fork()
+        return sum(limiter.take(SLOT, kinds, 1, NOW, account).admitted for _ in range(700))
+
+    def meanwhile() -> int:
+        return sum(limiter.take(SLOT, kinds, 1, NOW, account).admitted for _ in range(700))
+
+    assert sum(in_children(work, 1, meanwhile)) == 999
+
+
+@pytest.mark.parametrize("name", ["limits.table.slices", "limits.table.accounts", "limits.table.accounts.slices"])
+def test_another_file_is_found_at_the_start(path: Path, name: str) -> None:
+    """A file that is none of ours is refused when the counters are opened, not by the first request that needs it."""
+    (path.parent / name).write_bytes(b"something else")
+    with pytest.raises(Misconfigured, match=name):
+        SharedLimiter(path, SystemClock())
+
+
+def test_files_are_made_only_where_they_are_needed(limiter: SharedLimiter, path: Path) -> None:
+    """An installation without sliding windows and limits of accounts has one file of counters."""
+    limiter.take(SLOT, LIMITS, 1, NOW)
+    assert [each.name for each in path.parent.iterdir()] == ["limits.table"]
+    limiter.take(SLOT, parse_limits(("1/h sliding",)), 1, NOW)
+    limiter.take(SLOT, LIMITS, 1, NOW, AccountLimits(7, LIMITS))
+    assert sorted(each.name for each in path.parent.iterdir()) == [
+        "limits.table",
+        "limits.table.accounts",
+        "limits.table.slices",
+    ]

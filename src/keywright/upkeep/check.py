@@ -47,8 +47,9 @@ def check_data_directory(
             yield Problem(part.file, str(error))
     if not limits_file.exists():
         yield Problem(limits_file.name, "it is missing; the next start makes it, and every key has its full limit then")
-    slices = limits_file.with_name(limits_file.name + ".slices")
-    for path, magic in ((limits_file, MAGIC), (slices, SLICES_MAGIC)):
+    endings = {"": MAGIC, ".slices": SLICES_MAGIC, ".accounts": MAGIC, ".accounts.slices": SLICES_MAGIC}
+    for ending, magic in endings.items():
+        path = limits_file.with_name(limits_file.name + ending)
         if path.exists():
             yield from _limits_problems(path, magic)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from urllib.parse import quote
 
-from keywright.limits.base import Decision
+from keywright.limits.base import Decision, limit_name
 from keywright.outcome import Accepted, Outcome
 from keywright.record import Record
 
@@ -56,5 +56,6 @@ def limits(decision: Decision | None, now: float) -> str:
     if decision is None:
         return ""
     return ", ".join(
-        f'"{state.limit}";r={state.remaining};t={max(0, math.ceil(state.resets_at - now))}' for state in decision.states
+        f'"{limit_name(state.limit, state.holder)}";r={state.remaining};t={max(0, math.ceil(state.resets_at - now))}'
+        for state in decision.states
     )
