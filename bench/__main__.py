@@ -6,7 +6,7 @@ import platform
 import sys
 from importlib import import_module
 
-NAMES = ("verify", "adapters", "coherence", "limits", "usage", "delete", "flood", "pauses", "million")
+NAMES = ("verify", "adapters", "coherence", "limits", "usage", "delete", "gate", "flood", "pauses", "million")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import pytest
 from keywright import Accepted, Keywright, Limit, ManualClock, Misconfigured, settings as settings_module
 from keywright.key import BUILT_IN_FORMATS, KeyFormat
 from keywright.record import parse_network
+from keywright.route import BUILT_IN_ROUTES, Route
 from keywright.settings import BY_NAME, TABLE, Settings, load
 from support.installation import ME, Installation
 
@@ -40,6 +41,14 @@ WRITTEN: dict[str, tuple[Any, str, Any]] = {
         "10.0.0.0/8, ::1",
         (parse_network("10.0.0.0/8"), parse_network("::1")),
     ),
+    "gate_proxies": ('["10.0.0.1"]', "10.0.0.1", (parse_network("10.0.0.1"),)),
+    "gate_secret": (f'"{"s" * 24}"', "s" * 24, "s" * 24),
+    "gate_routes": (
+        "{orders = {cost = 2}}",
+        '{"orders": {"cost": 2}}',
+        {**{each.name: each for each in BUILT_IN_ROUTES}, "orders": Route("orders", cost=2)},
+    ),
+    "gate_token_seconds": ("60", "60", 60),
     "cache_max_keys": ("5", "5", 5),
     "max_connections": ("6", "6", 6),
     "metrics_port": ("9100", "9100", 9100),
@@ -83,6 +92,12 @@ BAD: tuple[tuple[str, Any], ...] = (
     ("surfaces", {"/v1": "x y"}),
     ("trusted_proxies", "10.0.0.1/8"),
     ("trusted_proxies", "everybody"),
+    ("gate_proxies", "everybody"),
+    ("gate_secret", "short"),
+    ("gate_routes", "{"),
+    ("gate_routes", {"Orders": {}}),
+    ("gate_routes", {"orders": 5}),
+    ("gate_token_seconds", -1),
     ("cache_max_keys", 0),
     ("max_connections", "none"),
     ("log_level", "loud"),

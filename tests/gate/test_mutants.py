@@ -36,14 +36,14 @@ MUTANTS = {
     ),
     "the proxy's address is taken for the client's": (
         "server/gate/gate.py",
-        'found = ""\n',
-        'found = "10.0.0.1"\n        if forwarded_for is None:\n            return found\n',
+        'if forwarded_for else ""',
+        'if forwarded_for else "10.0.0.1"',
         f"{ROADS}::test_both_roads_answer_alike[a network, and no word of the client]",
     ),
     "the leftmost address is believed": (
         "server/gate/gate.py",
-        "for text in reversed((forwarded_for",
-        "for text in list((forwarded_for",
+        "for text in reversed(forwarded_for",
+        "for text in list(forwarded_for",
         f"{ROADS}::test_the_client_is_who_the_proxy_says",
     ),
     "an identity is left out where nobody passes": (

@@ -51,8 +51,10 @@ _REQUESTS = {
     for surface in SURFACES
     for status in STATUSES
 }
-_ON_LANE = PLACES["keywright_lane_total",]
 _SECONDS = {surface: PLACES["keywright_request_seconds", surface] for surface in SURFACES}
+_ON_LANE = PLACES["keywright_lane_total",]
+_LANE_REQUESTS = tuple(_REQUESTS.get(("gate", hundreds), 0) for hundreds in range(6))
+_LANE_SECONDS = _SECONDS["gate"]
 _CLOSE = (b"connection", b"close")
 EVERY_ANSWER = encoded([("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")])
 _TOO_LARGE = Fault("PAYLOAD_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES} bytes.", (("Connection", "close"),))
@@ -112,10 +114,15 @@ class Edge:
     def answered_on_lane(self, method: bytes, url: bytes, answered: Answered, started: float) -> None:
         """Count and log what was answered without coming here."""
         seconds = self._keywright.clock.elapsed() - started
-        path, request_id = url.partition(b"?")[0].decode("latin-1"), answered.request_id.decode()
-        self._count(path, answered.status, seconds)
-        self.counts.cells[_ON_LANE] += 1
-        self._log.line(method.decode(), path, answered.status, seconds, answered.client, answered.record, request_id)
+        cells = self.counts.cells
+        cells[_ON_LANE] += 1
+        cells[_LANE_REQUESTS[answered.status // 100]] += 1
+        self.counts.observe(_LANE_SECONDS, seconds)
+        if self._log.is_wanted():
+            path, request_id = url.partition(b"?")[0].decode("latin-1"), answered.request_id.decode()
+            self._log.line(
+                method.decode(), path, answered.status, seconds, answered.client, answered.record, request_id
+            )
 
     def lane_failed(self, error: Exception) -> None:
         """Log a bug that sent a request down the ordinary road."""

@@ -70,7 +70,7 @@ class RequestLog:
         self._redact = keywright.formats.redact
         self._now = keywright.clock.now
         self._logger = structlog.stdlib.get_logger(_ACCESS)
-        self._enabled = partial(logging.getLogger(_ACCESS).isEnabledFor, logging.INFO)
+        self.is_wanted = partial(logging.getLogger(_ACCESS).isEnabledFor, logging.INFO)
         # The same paths come again and again, and looking for keys in one takes longer than to write the line.
         self._shown = lru_cache(maxsize=4096)(self._quoted_path)
         self._lines: list[str] = []
@@ -87,7 +87,7 @@ class RequestLog:
     ) -> None:
         """The same. Written at the end of this turn of the event loop, with all others of the turn: a line for each
         would take longer than the fastest of the answers."""
-        if not self._enabled():
+        if not self.is_wanted():
             return
         if not self._lines:
             asyncio.get_running_loop().call_soon(self._write)

@@ -73,6 +73,7 @@ class Gate:
         # Few ask often, and looking an address up in networks takes longer than all the rest.
         self._is_proxy = _remembering(settings.gate_proxies)
         self._is_any_proxy = _remembering((*settings.gate_proxies, *settings.trusted_proxies))
+        self._client = lru_cache(maxsize=4096)(self._nearest)
         self.routes = dict(settings.gate_routes)
         self.routes[""] = self.routes["plain"]
 
@@ -94,8 +95,11 @@ class Gate:
         """Whose request it is, in the word of whoever may ask: the nearest address that is no proxy's own, or the
         farthest if all are. Empty where nobody is named or the entry that counts cannot be read: the proxy's own
         address is not the client's, and a key may be bound to it."""
+        return self._client(forwarded_for) if forwarded_for else ""
+
+    def _nearest(self, forwarded_for: str) -> str:
         found = ""
-        for text in reversed((forwarded_for or "").split(",")):
+        for text in reversed(forwarded_for.split(",")):
             found = forwarded_address(text.strip()) or ""
             if not found or not self._is_any_proxy(found):
                 break
@@ -115,10 +119,10 @@ class Gate:
     def answer(self, asked: Asked, outcome: Outcome, now: float) -> Answer:
         """The answer to a request whose key was looked at."""
         if isinstance(outcome, Accepted):
+            rate = answers.rate_headers(outcome.decision, now)
             token = self.make_token(outcome.record, asked.route, now)
-            return Answer(
-                200, (*_identity(outcome, now, token, 200), *answers.rate_headers(outcome.decision, now)), b""
-            )
+            limits = rate[-1][1] if rate else ""
+            return Answer(200, (*identity.headers(outcome, limits=limits, token=token, status=200), *rate), b"")
         return self.refuse(asked.route, asked.accept, self.refusal(asked, outcome), now, outcome)
 
     def refusal(self, asked: Asked, refused: Refused) -> Fault:
@@ -134,7 +138,7 @@ class Gate:
         headers = (
             ("Content-Type", media_type),
             *fault.headers,
-            *_identity(outcome, now, "", fault.status, told),
+            *identity.headers(outcome, status=fault.status, error=told),
             *rate,
         )
         return Answer(dialect.status(fault.status), headers, body)
@@ -148,7 +152,3 @@ def path_asked(route: Route, rest: str, headers: Mapping[bytes, bytes]) -> str:
     """The path of the request that is asked about: what follows the route, or what the dialect's header says."""
     name = dialects.TABLE[route.dialect].uri_header
     return unquote(headers.get(name, b"").decode("latin-1").partition("?")[0]) if name else rest
-
-
-def _identity(outcome: Outcome | None, now: float, token: str, status: int, error: str = "") -> list[tuple[str, str]]:
-    return identity.headers(outcome, now, token=token, status=status, error=error)

@@ -6,10 +6,8 @@ whatever a client wrote there, and a client's forged identity never arrives.
 
 from __future__ import annotations
 
-import math
 from urllib.parse import quote
 
-from keywright.limits.base import Decision, limit_name
 from keywright.outcome import Accepted, Outcome
 from keywright.record import Record
 
@@ -36,26 +34,17 @@ def of_record(record: Record | None) -> tuple[str, str, str, str, str]:
     return (record.key_id, record.account_id, quote(record.name, safe=_PLAIN), scopes, record.environment)
 
 
-def headers(outcome: Outcome | None, now: float, *, token: str, status: int, error: str) -> list[tuple[str, str]]:
+def headers(
+    outcome: Outcome | None, *, limits: str = "", token: str = "", status: int, error: str = ""
+) -> list[tuple[str, str]]:
     """All of them.
 
     Args:
         outcome: None where nobody was looked for.
+        limits: where the limits of whoever passes stand, as the ``RateLimit`` field says it; empty for none.
         token: a signed token that says the same; empty for none.
         status: what became of the request, whatever the proxy is told.
         error: the body of the refusal, for proxies that drop bodies; empty for none.
     """
-    passed = outcome if isinstance(outcome, Accepted) else None
-    decision = passed.decision if passed else None
-    values = (*of_record(passed.record if passed else None), token, limits(decision, now), str(status), error)
-    return list(zip(NAMES, values, strict=True))
-
-
-def limits(decision: Decision | None, now: float) -> str:
-    """Where the limits stand, in the syntax of the ``RateLimit`` field."""
-    if decision is None:
-        return ""
-    return ", ".join(
-        f'"{limit_name(state.limit, state.holder)}";r={state.remaining};t={max(0, math.ceil(state.resets_at - now))}'
-        for state in decision.states
-    )
+    passed = outcome.record if isinstance(outcome, Accepted) else None
+    return list(zip(NAMES, (*of_record(passed), token, limits, str(status), error), strict=True))

@@ -17,11 +17,11 @@ from keywright.adapters import answers
 from keywright.adapters.address import client_address
 from keywright.adapters.answers import Fault, FaultRaised
 from keywright.adapters.asgi import encoded
-from keywright.adapters.credentials import Absent, Presented, presented_key
+from keywright.adapters.credentials import Absent, presented_key
 from keywright.adapters.guard import Keys
 from keywright.build import Keywright
 from keywright.errors import ActError, Unavailable
-from keywright.outcome import Accepted, Outcome
+from keywright.outcome import Accepted, Outcome, Refused
 from keywright.reason import NOT_A_KEY
 from keywright.record import Network, Record, Request, missing_scopes
 from keywright.route import Route
@@ -55,6 +55,8 @@ _FOLLOWED = re.compile(rb"(/v1/gate/[a-z0-9_-]+)(/[A-Za-z0-9/._~-]*)(?:\?[!-~]*)
 #: Of the random part of a request's id, as `edge.new_request_id` makes it.
 _ID_BYTES = 8
 _MANY_IDS = 512
+#: Too long to be a scheme without anything behind it, and without a blank there is nothing behind one.
+_PLAIN_KEY = re.compile(rb"[!-~]{8,}")
 
 
 class Answered(Value, frozen=True, gc=False):
@@ -88,7 +90,7 @@ class Lane:
         self._warm, self._now = keys.warm, keywright.clock.now
         self._trusted: tuple[Network, ...] = keywright.settings.trusted_proxies
         self._ending = _block(every_answer) + b"x-request-id: "
-        self._written: dict[str, tuple[Record, bytes]] = {}
+        self._written: dict[str, tuple[Record, str]] = {}
         self._refusals: dict[tuple[str, str], tuple[int, bytes, bytes]] = {}
         self._refused_at = 0
         self._ids: list[bytes] = []
@@ -106,14 +108,16 @@ class Lane:
             return None
         route, rest = found
         client = self._gate.client(_text(read, _FORWARDED_FOR))
-        presented = self._presented(read)
+        key = self._presented(read)
+        if key is None:
+            return self._not_a_key(route, answers.missing_key(), self._now(), None, client)
+        outcome = self._verified_now(key, self._gate.request(route, client, _text(read, _AGENT) or ""))
+        if outcome is None:
+            return None
         now = self._now()
-        if isinstance(presented, Absent):
-            return self._not_a_key(route, answers.missing_key(), now, None, client)
-        request = self._gate.request(route, client, _text(read, _AGENT) or "")
-        outcome = self._verified_now(presented.key, request)
-        asked = Asked(route, presented.key, path_asked(route, rest, read), "")
-        return None if outcome is None else self._forwarded(asked, outcome, now, client)
+        if isinstance(outcome, Accepted):
+            return self._told(200, self._accepted(outcome, route, now), b"", outcome.record, client)
+        return self._refused(Asked(route, key, path_asked(route, rest, read), ""), outcome, now, client)
 
     def _verified_now(self, key: str, request: Request) -> Outcome | None:
         try:
@@ -129,24 +133,25 @@ class Lane:
         route = self._followed.get(match[1]) if match else None
         return (route, match[2].decode()) if match and route else None
 
-    def _forwarded(self, asked: Asked, outcome: Outcome, now: float, client: str) -> Answered:
-        if isinstance(outcome, Accepted):
-            return self._told(200, self._accepted(outcome, asked.route, now), b"", outcome.record, client)
+    def _refused(self, asked: Asked, outcome: Refused, now: float, client: str) -> Answered:
         if outcome.reason in NOT_A_KEY:
             return self._not_a_key(asked.route, self._gate.refusal(asked, outcome), now, outcome.record, client)
         answer = self._gate.answer(asked, outcome, now)
         return self._told(answer.status, _block(encoded(answer.headers)), answer.body, outcome.record, client)
 
     def _accepted(self, outcome: Accepted, route: Route, now: float) -> bytes:
-        decision = outcome.decision
-        return b"%b%b\r\nx-auth-limits: %b\r\nx-auth-status: 200\r\nx-auth-error: \r\n%b" % (
-            self._identity(outcome.record),
-            self._gate.make_token(outcome.record, route, now).encode(),
-            identity.limits(decision, now).encode(),
-            _block(encoded(answers.rate_headers(decision, now))) if decision else b"",
-        )
+        # The same as `identity.headers` and `answers.rate_headers` in bytes, in one piece.
+        head, token = self._identity(outcome.record), self._gate.make_token(outcome.record, route, now)
+        if outcome.decision is None:
+            return f"{head}{token}\r\nx-auth-limits: \r\nx-auth-status: 200\r\nx-auth-error: \r\n".encode()
+        (_, limit), (_, left), (_, reset), (_, policy), (_, limits) = answers.rate_headers(outcome.decision, now)
+        return (
+            f"{head}{token}\r\nx-auth-limits: {limits}\r\nx-auth-status: 200\r\nx-auth-error: \r\n"
+            f"x-ratelimit-limit: {limit}\r\nx-ratelimit-remaining: {left}\r\nx-ratelimit-reset: {reset}\r\n"
+            f"ratelimit-policy: {policy}\r\nratelimit: {limits}\r\n"
+        ).encode()
 
-    def _identity(self, record: Record) -> bytes:
+    def _identity(self, record: Record) -> str:
         """The headers of a record, up to where its token goes."""
         # Of a key that was changed, a new record is remembered.
         found = self._written.get(record.key_id)
@@ -155,7 +160,7 @@ class Lane:
         if len(self._written) >= MAX_WRITTEN:
             self._written.clear()
         pairs = zip(identity.NAMES, (*identity.of_record(record), ""), strict=False)
-        block = _block(encoded(pairs)).removesuffix(b"\r\n")
+        block = _block(encoded(pairs)).removesuffix(b"\r\n").decode("latin-1")
         self._written[record.key_id] = record, block
         return block
 
@@ -176,11 +181,11 @@ class Lane:
         read = _read(headers)
         if read is None or read.get(_CONTENT_TYPE) != b"application/json":
             return None
-        presented = self._presented(read)
-        if isinstance(presented, Absent):
+        key = self._presented(read)
+        if key is None:
             return None
         try:
-            return self._verified(presented.key, read, peer, body)
+            return self._verified(key, read, peer, body)
         except (Unavailable, FaultRaised, ActError):
             # What is wrong with the question is for the ordinary road to say.
             return None
@@ -198,9 +203,14 @@ class Lane:
         self._verifier.note_use(caller, Request(address=client, user_agent=_text(read, _AGENT) or ""))
         return self._told(200, b"", self._verdicts.write(outcome), caller, client, _JSON_TYPE)
 
-    def _presented(self, read: Mapping[bytes, bytes]) -> Presented | Absent:
+    def _presented(self, read: Mapping[bytes, bytes]) -> str | None:
+        """The key; None where none came. There are not two: `_read` has seen to that."""
+        plain = read.get(_API_KEY, b"")
+        if _PLAIN_KEY.fullmatch(plain):
+            return plain.decode("ascii")
         key, bearer = _text(read, _API_KEY), _text(read, _AUTHORIZATION)
-        return presented_key(() if key is None else (key,), () if bearer is None else (bearer,))
+        presented = presented_key(() if key is None else (key,), () if bearer is None else (bearer,))
+        return None if isinstance(presented, Absent) else presented.key
 
     def _request_id(self) -> bytes:
         # Drawn by the hundred: one system call for each would cost as much as the verification.

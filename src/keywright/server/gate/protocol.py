@@ -20,6 +20,9 @@ _GATE = PATH.encode()
 _VERIFY = VERIFY_PATH.encode()
 #: Their answers have no body, or are not answers at all.
 _NOT_HERE = frozenset({b"HEAD", b"CONNECT"})
+#: The headers that the server itself adds, as it has them and as they are sent.
+_default_headers: list[tuple[bytes, bytes]] = []
+_written_default = b""
 
 
 class LaneProtocol(Protocol):
@@ -106,6 +109,14 @@ class LaneProtocol(Protocol):
         if body:
             super().on_body(body)
 
+    def _default_block(self) -> bytes:
+        # The server makes a new list each second, with the new date.
+        global _default_headers, _written_default  # noqa: PLW0603 - one for all connections of the process
+        if self.server_state.default_headers is not _default_headers:
+            _default_headers = self.server_state.default_headers
+            _written_default = b"".join([b"%b: %b\r\n" % header for header in _default_headers])
+        return _written_default
+
     def _answered(self, body: bytes) -> Answered | None:
         if self._lane is None or self.transport.is_closing():
             return None
@@ -120,10 +131,10 @@ class LaneProtocol(Protocol):
             return None
 
     def _send(self, answered: Answered) -> None:
-        default = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
-        self.transport.write(b"%b%b%b" % (STATUS_LINE[answered.status], default, answered.tail))
+        self.transport.write(STATUS_LINE[answered.status] + self._default_block() + answered.tail)
         self.server_state.total_requests += 1
         self._bare = False
         self.begin_idling()
-        self._wait_for_reader()
+        if self.transport.get_write_buffer_size():
+            self._wait_for_reader()
         self.app.answered_on_lane(self.parser.get_method(), self.url, answered, self._started)

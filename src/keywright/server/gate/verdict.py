@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from keywright.adapters.answers import Fault, FaultRaised, to_json
 from keywright.clock import timestamp
 from keywright.errors import Unavailable
-from keywright.limits.base import Decision
+from keywright.limits.base import Decision, Holder, Limit, limit_name
 from keywright.manage.values import scopes as scopes_value
 from keywright.outcome import Accepted, Outcome, Refused
 from keywright.reason import Reason
@@ -53,6 +54,8 @@ def asked(value: Any, account_id: str) -> tuple[str, Request]:
     """
     if not isinstance(value, dict):
         raise _wrong("keys", "must hold objects, each with a key")
+    if len(value) == 1 and "key" in value:  # as most ask
+        return _text(value, "key"), _nothing_more(account_id)
     for member in value.keys() - set(MEMBERS):
         raise _wrong(member[:80], "is not a member of this request; there are " + ", ".join(MEMBERS))
     if "key" not in value:
@@ -65,6 +68,11 @@ def asked(value: Any, account_id: str) -> tuple[str, Request]:
         user_agent=_text(value, "user_agent"),
         account_id=account_id,
     )
+
+
+@lru_cache(maxsize=4096)
+def _nothing_more(account_id: str) -> Request:
+    return Request(account_id=account_id)
 
 
 def _scopes(value: Mapping[str, Any]) -> tuple[str, ...]:
@@ -134,11 +142,17 @@ def _standing(decision: Decision | None) -> bytes:
     """The member ``ratelimit`` of a request that passed."""
     if decision is None:
         return b"null"
-    state = decision.tightest
+    state = decision.states[0]
     # The same as `to_json` of the same members, at a fifth of its time: this is on the fast lane.
     return b'{"policy":"%b","limit":%d,"remaining":%d,"reset":%d,"retry_after_seconds":%d}' % (
-        str(state.limit).encode(), state.limit.count, state.remaining, state.reset_epoch, decision.retry_after_seconds,
+        _policy(state.limit, state.holder), state.limit.count, state.remaining, state.reset_epoch,
+        decision.retry_after_seconds,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _policy(limit: Limit, holder: Holder) -> bytes:
+    return limit_name(limit, holder).encode()
 
 
 def verdict(outcome: Outcome) -> dict[str, Any]:
@@ -165,7 +179,7 @@ def verdict(outcome: Outcome) -> dict[str, Any]:
 def _ratelimit(decision: Decision) -> dict[str, Any]:
     tightest = decision.tightest
     return {
-        "policy": str(tightest.limit),
+        "policy": limit_name(tightest.limit, tightest.holder),
         "limit": tightest.limit.count,
         "remaining": tightest.remaining,
         "reset": tightest.reset_epoch,
