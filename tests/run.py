@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SUPPORTED = ("3.11", "3.12", "3.13")
 #: Program → the Debian package that has it.
-PACKAGES = {"ruby": "ruby", "node": "nodejs", "curl": "curl", "strace": "strace"}
+PACKAGES = {"ruby": "ruby", "node": "nodejs", "curl": "curl", "strace": "strace", "chromium": "chromium"}
 LINT = (
     ("ruff", "format", "--check"),
     ("ruff", "check"),

@@ -300,6 +300,8 @@ def test_a_sign_in_link_works_once_for_ten_minutes(installation: Installation) -
     link = way_in.new_link(ME, "Maya@example.com")
 
     assert way_in.visitor(way_in.use_link(link, WHERE).text)
+    with pytest.raises(SignInRefused):
+        way_in.use_link(link, WHERE)
     late = way_in.new_link(ME, "maya@example.com")
     installation.clock.advance(entry.LINK_SECONDS)
     for text in (link, late, "nonsense"):

@@ -117,9 +117,11 @@ def start(
 
     Args:
         program: what to start in place of the command line; it is given the same arguments.
+        environment: ``PORT`` in a value is the port that the server listens on.
     """
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     port = free_port()
+    environment = {name: value.replace("PORT", str(port)) for name, value in environment.items()}
     log = data_dir.parent / f"server-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

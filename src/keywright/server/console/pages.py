@@ -12,6 +12,7 @@ from keywright.build import Keywright
 from keywright.server.console import show
 from keywright.server.console.ask import Ask
 from keywright.server.console.assets import Assets
+from keywright.server.console.origin import Origin, is_loopback
 from keywright.server.console.words import Words
 
 HTML = "text/html; charset=utf-8"
@@ -25,7 +26,6 @@ _FEATURES = (
     "payment", "screen-wake-lock", "usb",
 )  # fmt: skip
 _EVERY_PAGE = {
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": ", ".join(f"{each}=()" for each in _FEATURES),
     # Not `no-referrer`: with it browsers send `Origin: null` with our own forms, which nobody could tell from others'.
@@ -37,9 +37,12 @@ _ONE_YEAR = "max-age=31536000"
 _ZIP_FROM = 2048
 
 
-def page_headers(nonce: str, scheme: str) -> dict[str, str]:
+def page_headers(nonce: str, origin: Origin) -> dict[str, str]:
     """What every page of the console carries."""
-    more = {"Strict-Transport-Security": _ONE_YEAR} if scheme == "https" else {}
+    more = {"Strict-Transport-Security": _ONE_YEAR} if origin.scheme == "https" else {}
+    if origin.scheme == "https" or is_loopback(origin.host):
+        # Anywhere else browsers ignore it, and complain.
+        more["Cross-Origin-Opener-Policy"] = "same-origin"
     return {"Content-Security-Policy": _POLICY.format(nonce=nonce), **_EVERY_PAGE, **more}
 
 
@@ -74,12 +77,12 @@ class Pages:
         html = self._environment.get_template(template).render(
             ask=ask, now=self._keywright.clock.now(), nonce=ask.nonce, **{"me": None, "error": None, **values}
         )
-        return Response(html, status, page_headers(ask.nonce, ask.origin.scheme), HTML)
+        return Response(html, status, page_headers(ask.nonce, ask.origin), HTML)
 
     def redirect(self, ask: Ask, path: str, cookies: tuple[str, ...] = ()) -> Response:
         """Go to another page, also where htmx asks."""
         status, name = (204, "HX-Redirect") if ask.in_place else (303, "Location")
-        answer = Response(status_code=status, headers={**page_headers(ask.nonce, ask.origin.scheme), name: path})
+        answer = Response(status_code=status, headers={**page_headers(ask.nonce, ask.origin), name: path})
         for cookie in cookies:
             answer.headers.append("Set-Cookie", cookie)
         return answer
