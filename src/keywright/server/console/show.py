@@ -123,41 +123,28 @@ def limits(found: tuple[Limit, ...]) -> str:
     return ", ".join(map(str, found))
 
 
-class Bar(Value, frozen=True, gc=False):
-    """One bar of a little chart: where it begins, and how high its two parts are."""
-
-    x: int
-    accepted: float
-    denied: float
-
-
-def bars(activity: Activity) -> list[Bar]:
-    """A key's last hours as bars, each key to its own scale. What is not nothing can be seen."""
-    totals = [a + d for a, d in zip(activity.accepted, activity.denied, strict=True)]
-    most = max(totals)
-    if not most:
-        return []
-    made = []
-    for hour in range(RECENT_HOURS):
-        high = [
-            max(1.0, SPARK_HEIGHT * part / most) if part else 0.0
-            for part in (activity.accepted[hour], activity.denied[hour])
-        ]
+def spark(activity: Activity) -> tuple[str, str]:
+    """A key's last hours as bars, each key to its own scale: one path for what was accepted, and one on top of it for
+    what was denied; both empty for a key that did nothing. What is not nothing can be seen."""
+    most = max(a + d for a, d in zip(activity.accepted, activity.denied, strict=True))
+    below, above = [], []
+    for hour in range(RECENT_HOURS if most else 0):
+        denied = _height(activity.denied[hour], most)
         # Two parts that are each rounded up may be higher than the chart together.
-        accepted = min(high[0], SPARK_HEIGHT - high[1])
-        made.append(Bar(hour * _BAR_STEP, round(accepted, 1), round(high[1], 1)))
-    return made
+        accepted = min(_height(activity.accepted[hour], most), SPARK_HEIGHT - denied)
+        if accepted:
+            below.append(_bar(hour * _BAR_STEP, SPARK_HEIGHT, accepted))
+        if denied:
+            above.append(_bar(hour * _BAR_STEP, SPARK_HEIGHT - accepted, denied))
+    return "".join(below), "".join(above)
 
 
-def path(activity: Activity, part: str) -> str:
-    """The bars of one part as one path: shorter than a rectangle for each."""
-    drawn = []
-    for bar in bars(activity):
-        height = bar.accepted if part == "accepted" else bar.denied
-        base = SPARK_HEIGHT - (bar.accepted if part == "denied" else 0)
-        if height:
-            drawn.append(f"M{bar.x} {base:g}v-{height:g}h{_BAR_WIDTH}v{height:g}z")
-    return "".join(drawn)
+def _height(count: int, most: int) -> float:
+    return max(1.0, round(SPARK_HEIGHT * count / most, 1)) if count else 0.0
+
+
+def _bar(left: int, base: float, height: float) -> str:
+    return f"M{left} {base:g}v-{height:g}h{_BAR_WIDTH}v{height:g}z"
 
 
 def initials(name: str) -> str:
