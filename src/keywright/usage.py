@@ -204,9 +204,13 @@ class UsageRecorder:
     def _take_back(self, unwritten: dict[int, _Table]) -> None:
         with self._lock:
             for hour, table in unwritten.items():
-                kept = self._tables.setdefault(hour, {})
-                for slot, old in table.items():
-                    _join(kept.setdefault(slot, old), old)
+                since = self._tables.get(hour, {})
+                # The few that were noted since to the many, not the other way round: every request waits meanwhile.
+                for slot, new in since.items():
+                    _join(table.setdefault(slot, new), new)
+                self._tables[hour] = table
+                if self._noted is since:
+                    self._noted = table
 
     def _row(self, slot: int, noted: _Noted) -> UsageRow:
         last_use = None

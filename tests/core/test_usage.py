@@ -126,6 +126,28 @@ def test_a_failed_flush_loses_nothing(installation: Installation, clock: ManualC
     assert last_use(installation, created) == LastUse(clock.now(), "192.0.2.1", "client/1")
 
 
+def test_a_flush_that_fails_makes_no_request_wait(installation: Installation, clock: ManualClock) -> None:
+    """While what could not be written is taken back, no request can be noted: that takes as long as what came since
+    is much, and not as long as all that waits."""
+    watching = Watching(installation)
+    record = record_of(installation.create().row, installation.keywright.policy)
+    records = [replace(record, slot=slot) for slot in range(50_000)]
+    began = SystemClock.elapsed()
+    for each in records:
+        watching.usage.note(each, FROM_HOME, UsageOutcome.ACCEPTED, clock.now())
+    noting = SystemClock.elapsed() - began
+    watching.usage_store.unreachable.add("add")
+
+    times = []
+    for _ in range(5):
+        began = SystemClock.elapsed()
+        with pytest.raises(Unavailable):
+            watching.usage.flush()
+        times.append(SystemClock.elapsed() - began)
+
+    assert min(times) < noting / 5
+
+
 def test_a_flush_that_fails_halfway_counts_nothing_twice(installation: Installation) -> None:
     """Where the first of several batches was written and the next was not, only the rest is written again."""
     watching = Watching(installation)

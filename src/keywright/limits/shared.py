@@ -24,6 +24,11 @@ _HELD = "Another process holds this key's counters and does not move."
 _Holder: TypeAlias = tuple[Counters, int, tuple[Limit, ...]]
 
 
+def accounts_file(path: Path) -> Path:
+    """Where the counters of accounts are, beside those of keys at ``path``."""
+    return path.with_name(path.name + ".accounts")
+
+
 class SharedLimiter:
     """A `Limiter` over one file for keys and one beside it for accounts, shared by all processes that open the same
     path. The second is made when an account first has limits.
@@ -35,7 +40,7 @@ class SharedLimiter:
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._keys = Counters(path, clock)
-        self._accounts = Counters(path.with_name(path.name + ".accounts"), clock)
+        self._accounts = Counters(accounts_file(path), clock)
         # At the start, not at the first request: whoever starts is told of a disk that is full.
         self._keys.entry(0)
 

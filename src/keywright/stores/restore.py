@@ -19,14 +19,14 @@ from keywright.audit import AuditEvent
 from keywright.errors import Conflict
 from keywright.limits.base import all_within, parse_limits
 from keywright.record import KeyRow, LimitPolicy, missing_scopes, parse_network
-from keywright.stores import sql, tables
+from keywright.stores import restore_people, sql, tables
 from keywright.stores.sqlite_file import BESIDE, SqliteFile
 from keywright.values import Value
 
 #: What can be narrower in the database than in the copy.
 _AUTHORITY = ("disabled", "expires_at", "scopes", "networks", "limits")
 #: Tables of which nothing may be lost, and those whose rows are about the file that they stand in.
-_KEPT = {"meta", "tombstones", "audit_log", "feed", "changes"}
+_KEPT = {"meta", "tombstones", "audit_log", "feed", "changes"} | restore_people.PEOPLE
 
 
 class Restored(Value, frozen=True, gc=False):
@@ -67,8 +67,8 @@ def restore_records(
 ) -> Restored:
     """Make the keys those of the copy; deleted ones stay deleted, and narrowed ones narrowed.
 
-    Tombstones and the audit log are united. Numbers once given are never given again. Every process that remembers
-    anything reads it anew.
+    Tombstones and the audit log are united. People are those of now: see `restore_people`. Numbers once given are never
+    given again. Every process that remembers anything reads it anew.
 
     Args:
         policy: what limits stand for that a key does not name itself.
@@ -83,10 +83,14 @@ def restore_records(
     with file.writing(told, beside=copy) as connection:
         _require_one_history(connection)
         narrowings, terms = _narrowings(connection, policy), _account_narrowings(connection)
+        known = restore_people.known_accounts(connection)
         gone = _count(connection, select(tables.keys.c.id).where(tables.keys.c.id.not_in(select(_COPY["keys"].c.id))))
         _unite_tombstones(connection)
         _unite_audit_log(connection)
+        # Members refer to accounts, which are away for a moment.
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
         _replace_rows(connection, (each for each in tables.records.sorted_tables if each.name not in _KEPT), _COPY)
+        restore_people.settle_people(connection, _COPY, known)
         _replace_notes(connection)
         deleted = _bury(connection)
         narrowed = _narrow(connection, narrowings)
@@ -127,14 +131,20 @@ def restore_rows(file: SqliteFile, copy: Path, metadata: MetaData) -> None:
         _replace_rows(connection, metadata.sorted_tables, _beside(metadata))
 
 
-def settle_alone(file: SqliteFile, least_slot: int, event: Callable[[Restored], AuditEvent]) -> Restored:
+def settle_alone(
+    file: SqliteFile, least_slot: int, least_account: int, event: Callable[[Restored], AuditEvent]
+) -> Restored:
     """What `restore_records` does to a copy that takes the place of a database that nothing can be read of.
+
+    Args:
+        least_account: numbers of accounts up to here may have been used.
 
     Raises:
         Unavailable: the copy cannot answer. Nothing was changed.
     """
     with file.writing() as connection:
-        _raise_sequences(connection, least_slot, beside=False)
+        restore_people.end_sessions_and_links(connection)
+        _raise_sequences(connection, least_slot, least_account, beside=False)
         _break_feed(connection, beside=False)
         restored = Restored(_count(connection, select(tables.keys.c.id)), 0, 0, 0)
         sql.SqlTransaction(connection).audit(event(restored))
@@ -280,9 +290,9 @@ def _exists(connection: Connection, key_id: str | None) -> bool:
     return key_id is not None and connection.execute(found).first() is not None
 
 
-def _raise_sequences(connection: Connection, least_slot: int, *, beside: bool = True) -> None:
+def _raise_sequences(connection: Connection, least_slot: int, least_account: int = 0, *, beside: bool = True) -> None:
     """Numbers that either file has given are not given again."""
-    given: dict[str, int] = {"keys": least_slot}
+    given: dict[str, int] = {"keys": least_slot, "accounts": least_account}
     for schema in ("main", BESIDE) if beside else ("main",):
         for name, seq in connection.exec_driver_sql(f"SELECT name, seq FROM {schema}.sqlite_sequence"):  # noqa: S608
             given[name] = max(given.get(name, 0), seq)

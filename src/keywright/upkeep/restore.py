@@ -15,6 +15,7 @@ from keywright.clock import Clock, timestamp
 from keywright.errors import Conflict, Misconfigured, Unavailable
 from keywright.key import KeyFormats
 from keywright.limits.counters import ENTRY_BYTES
+from keywright.limits.shared import accounts_file
 from keywright.master import MasterSecret, sync_directory
 from keywright.record import LimitPolicy
 from keywright.settings import Settings
@@ -85,8 +86,8 @@ class Restoring:
         """Put a backup in the place of the databases, or of nothing.
 
         Keys, accounts, subscriptions and campaigns are those of the backup then. Tombstones, the audit log and usage
-        are united with those of the backup. Each database changes in one transaction: whoever is killed in the middle
-        of this may run it again.
+        are united with those of the backup. People and their sessions stay those of now. Each database changes in one
+        transaction: whoever is killed in the middle of this may run it again.
 
         Args:
             backup: the directory.
@@ -151,7 +152,7 @@ class Restoring:
 
         if lost:
             with closing(RECORDS.opened(shop)) as copy:
-                restored = statements.settle_alone(copy, least_slot, event)
+                restored = statements.settle_alone(copy, least_slot, self._least_account(), event)
             self._put_in_place(RECORDS, shop)
             with closing(NonceFile(self._data_dir / NONCE_FILE)) as nonce:
                 nonce.renew()
@@ -183,6 +184,12 @@ class Restoring:
         if lost and self._limits_file.exists():
             found.append(self._limits_file.stat().st_size // ENTRY_BYTES)
         return max(found)
+
+    def _least_account(self) -> int:
+        """The same for the numbers of accounts: whoever got one again would get another account's counters. Only those
+        with limits were ever counted, and no other number matters."""
+        counters = accounts_file(self._limits_file)
+        return counters.stat().st_size // ENTRY_BYTES if counters.exists() else 0
 
     def _operator(self, shop: Path) -> str:
         with closing(SqliteStore(shop)) as store, store.snapshot() as reads:
