@@ -8,6 +8,7 @@ import stat
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -304,6 +305,34 @@ def test_a_forked_child_shares_every_kind_with_its_parent(limiter: SharedLimiter
         return sum(limiter.take(SLOT, kinds, 1, NOW, account).admitted for _ in range(700))
 
     assert sum(in_children(work, 1, meanwhile)) == 999
+
+
+def test_who_comes_while_it_is_closed_is_told(path: Path) -> None:
+    """A decision that meets the end of the limiter is made, or answered with `Unavailable`: never with an error that
+    looks like a bug, and never on another file that has got the number of ours."""
+    limiter = SharedLimiter(path, SystemClock())
+    kinds = parse_limits(("1000000/h", "1000000/h sliding"))
+    ends: list[type[BaseException]] = []
+
+    def work(limits: tuple[Limit, ...]) -> None:
+        try:
+            while True:
+                limiter.take(SLOT, limits, 1, NOW, AccountLimits(SLOT, limits))
+        except Exception as error:  # noqa: BLE001 - which one is the question
+            ends.append(type(error))
+
+    threads = [threading.Thread(target=work, args=(limits,)) for limits in (LIMITS, kinds) for _ in range(4)]
+    for each in threads:
+        each.start()
+    limiter.close()
+    for each in threads:
+        each.join()
+
+    assert ends == [Unavailable] * len(threads)
+    with pytest.raises(Unavailable, match="closed"):
+        limiter.take(SLOT + CHUNK_BYTES, LIMITS, 1, NOW)
+    with pytest.raises(Unavailable, match="closed"):
+        limiter.peek(SLOT, kinds, NOW)
 
 
 @pytest.mark.parametrize("name", ["limits.table.slices", "limits.table.accounts", "limits.table.accounts.slices"])

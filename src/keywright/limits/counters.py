@@ -48,6 +48,8 @@ _RINGS_PER_PAGE = _PAGE_BYTES // _RING.size
 _NO_COUNT = _COUNT.pack(0)
 
 _STRIPES = 64
+#: How long closing waits for one decision: as long as a decision itself waits for another process, and a little.
+_CLOSING_WAIT_SECONDS = 0.5
 
 
 class Counters:
@@ -74,9 +76,14 @@ class Counters:
         self._threads = tuple(threading.Lock() for _ in range(_STRIPES))
 
     def close(self) -> None:
-        """See `MappedFile.close`."""
-        self.table.close()
-        self._slices.close()
+        """See `MappedFile.close`. Decisions under way are made first; those that come later get `Unavailable`."""
+        held = [each for each in self._threads if each.acquire(timeout=_CLOSING_WAIT_SECONDS)]
+        try:
+            self.table.close()
+            self._slices.close()
+        finally:
+            for each in held:
+                each.release()
 
     def entry(self, number: int) -> int:
         """Where the owner's entry is; there is room for it from now on."""

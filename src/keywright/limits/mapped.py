@@ -39,6 +39,7 @@ class MappedFile:
         self._unit_bytes = unit_bytes
         self._growing = threading.Lock()
         self._descriptor = _CLOSED_DESCRIPTOR
+        self._closed = False
         self.map = mmap.mmap(-1, 1)
         self.reserved: set[int] = set()
 
@@ -90,10 +91,11 @@ class MappedFile:
 
         Raises:
             Misconfigured: see `open`.
-            Unavailable: the disk is full, or the file cannot be opened.
+            Unavailable: the disk is full, or the file cannot be opened, or was closed for good.
         """
         end = (unit + 1) * self._unit_bytes
         with self._growing:
+            self._require_open()
             if self._descriptor == _CLOSED_DESCRIPTOR:
                 self.open()
             try:
@@ -109,8 +111,9 @@ class MappedFile:
         """Lock a range against all other processes; False if somebody holds it for longer than ``wait_seconds``.
 
         Raises:
-            Unavailable: the kernel cannot lock.
+            Unavailable: the kernel cannot lock, or the file was closed for good.
         """
+        self._require_open()
         wanted = _FLOCK.pack(fcntl.F_WRLCK, 0, offset, length, 0)
         tries, deadline = _TRIES, 0.0
         while True:
@@ -129,6 +132,10 @@ class MappedFile:
             else:
                 return True
 
+    def _require_open(self) -> None:
+        if self._closed:
+            raise Unavailable(f"The counters in {self.path} are closed.")
+
     def unlock(self, offset: int, length: int) -> None:
         """Let go of a range."""
         fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, 0, offset, length, 0))
@@ -138,13 +145,18 @@ class MappedFile:
         description, and with it every lock, and both would spend the same permit. The child closes its copy of the
         parent's: as long as anybody has it open, the kernel would not release what the parent had locked when it was
         killed."""
-        self.close()
+        self._let_go()
         self._growing = threading.Lock()
         # Opened at the next use, where a failure can be answered; until then there is nothing that could be used.
         self.reserved.clear()
 
     def close(self) -> None:
-        """Unmap and close; what is in the file stays."""
+        """Unmap and close, for good; what is in the file stays."""
+        self._closed = True
+        self.reserved.clear()
+        self._let_go()
+
+    def _let_go(self) -> None:
         self.map.close()
         if self._descriptor != _CLOSED_DESCRIPTOR:
             os.close(self._descriptor)
