@@ -140,6 +140,15 @@ FACTS = {
     "per_second": Fact("flood.PER_SECOND", lambda value: f"{value:g}", "Such look-ups it may cause each second."),
     "source": Fact("flood.IPV6_SOURCE_BITS", plain, "Leading bits of an IPv6 address that make one such source."),
     "lookups": Fact("flood.MAX_LOOKUPS", plain, "Look-ups of unknown keys that run at once."),
+    "remote_timeout": Fact(
+        "adapters.remote.TIMEOUT_SECONDS",
+        seconds,
+        "How long an application waits for the server that it asks; 503 after it.",
+    ),
+    "remote_cache": Fact(
+        "adapters.remote.MAX_CACHE_SECONDS", seconds, "The longest that such an application may cache."
+    ),
+    "remote_kept": Fact("adapters.asking.KEEP_SECONDS", seconds, "How long it keeps a connection without a question."),
     "max_cache": Fact("setting.cache_max_keys", plain, "Keys that a process remembers."),
     "feed": Fact("stores.sql.FEED_LENGTH", plain, "Changes kept for processes that have yet to read them."),
     "drain": Fact("server.serving.DRAIN_SECONDS", seconds, "How long a stopping server finishes what it has begun."),

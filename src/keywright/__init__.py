@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from keywright.adapters.remote import RemoteKeywright as RemoteKeywright
     from keywright.audit import Actor as Actor, ActorKind as ActorKind
     from keywright.build import Keywright as Keywright
     from keywright.clock import ManualClock as ManualClock, SystemClock as SystemClock, timestamp as timestamp
@@ -46,6 +47,7 @@ _HOME = {
     "Reason": "reason",
     "Record": "record",
     "Refused": "outcome",
+    "RemoteKeywright": "adapters.remote",
     "Request": "record",
     "SqliteFile": "stores.sqlite_file",
     "SystemClock": "clock",

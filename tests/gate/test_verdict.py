@@ -9,9 +9,10 @@ import pytest
 
 from keywright import Accepted, Reason, Refused, Request
 from keywright.adapters.answers import FaultRaised
+from keywright.adapters.verdicts import CODES, UNAVAILABLE, VALID
 from keywright.errors import InvalidValue, Unavailable
 from keywright.server.gate.api import Code
-from keywright.server.gate.verdict import CODES, MEMBERS, UNAVAILABLE, VALID, Verdicts, asked, verdict
+from keywright.server.gate.verdict import MEMBERS, Verdicts, asked, verdict
 from support.installation import Installation
 
 

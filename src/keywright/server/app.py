@@ -11,7 +11,7 @@ from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 
 import keywright
-from keywright.adapters import openapi
+from keywright.adapters import openapi, verdicts
 from keywright.adapters.asgi import KeyAuth
 from keywright.adapters.fastapi import install_errors
 from keywright.adapters.guard import Keys
@@ -23,7 +23,7 @@ from keywright.server.api.keys import json_answer
 from keywright.server.console.app import Console
 from keywright.server.counts import Counts, private_counts
 from keywright.server.edge import EVERY_ANSWER, Edge
-from keywright.server.gate import api as verification, verdict
+from keywright.server.gate import api as verification
 from keywright.server.gate.gate import Gate
 from keywright.server.gate.lane import Lane
 from keywright.server.gate.road import AskingFree, ByPath, ForwardAuth
@@ -52,7 +52,7 @@ def create_app(opened: Keywright, counts: Counts | None = None) -> Edge:
     keys = CountedKeys(opened, counts)
     routes = Console(build_api(opened, readiness, keys), opened)
     # Who asks about another key is asked who he is, and pays nothing.
-    keyed = ByPath(verdict.PATH, KeyAuth(routes, AskingFree(opened), PROTECTED), KeyAuth(routes, keys, PROTECTED))
+    keyed = ByPath(verdicts.PATH, KeyAuth(routes, AskingFree(opened), PROTECTED), KeyAuth(routes, keys, PROTECTED))
     gate = Gate(opened, TokenMaker(opened.gate_token_keys, opened.settings.gate_token_seconds))
     lane = Lane(opened, keys, gate, Verdicts(), EVERY_ANSWER)
     return Edge(ForwardAuth(keyed, keys, gate), opened, counts, readiness, lane)

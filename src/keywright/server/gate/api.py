@@ -13,11 +13,12 @@ from keywright.adapters.answers import JSON
 from keywright.adapters.asgi import Caller
 from keywright.adapters.fastapi import read_object, require_members, require_scope
 from keywright.adapters.guard import Keys
+from keywright.adapters.verdicts import PATH
 from keywright.errors import InvalidValue, Unavailable
 from keywright.manage import values
 from keywright.record import Request
 from keywright.route import MAX_COST
-from keywright.server.gate.verdict import MAX_BATCH, PATH, VERIFY_SCOPE, Verdicts, account_asked, asked
+from keywright.server.gate.verdict import MAX_BATCH, VERIFY_SCOPE, Verdicts, account_asked, asked
 
 BATCH_PATH = PATH + "/batch"
 Body = Annotated[Mapping[str, Any], Depends(read_object)]
@@ -37,6 +38,7 @@ class VerifyKey(_Shape):
     address: str = Field(default="", description="The client's address; a key bound to networks is refused without it.")
     environment: str = Field(default="", description="The environment it must be of.", examples=["live"])
     user_agent: str = Field(default="", description="What the client says it is; shown with the key's last use.")
+    account_id: str = Field(default="", description="The account it must belong to; others' keys are not found.")
 
 
 class VerifyBatch(_Shape):
@@ -45,13 +47,19 @@ class VerifyBatch(_Shape):
     keys: list[VerifyKey] = Field(min_length=1, max_length=MAX_BATCH)
 
 
-class RateLimitStanding(_Shape):
-    """Where the limit with the least left stands."""
+class LimitStanding(_Shape):
+    """Where one limit stands."""
 
     policy: str = Field(examples=["100/15m"])
     limit: int
     remaining: int
     reset: int = Field(description="When its full allowance is there again, in Unix seconds.")
+
+
+class RateLimitStanding(LimitStanding):
+    """Where the limit with the least left stands, and, if there are several, each of them."""
+
+    limits: list[LimitStanding] = Field(default=[], description="Only where there are several.")
     retry_after_seconds: int = Field(description="0 if the request passed.")
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from keywright.adapters.verdicts import PATH as VERIFY_PATH
 from keywright.server.gate.gate import PATH
 from keywright.server.gate.lane import MAX_BODY_BYTES, MAX_HEAD_BYTES, Answered, Lane
-from keywright.server.gate.verdict import PATH as VERIFY_PATH
 from keywright.server.http import Protocol
 
 _GATE = PATH.encode()

@@ -7,35 +7,21 @@ from functools import lru_cache
 from typing import Any
 
 from keywright.adapters.answers import Fault, FaultRaised, to_json
+from keywright.adapters.verdicts import CODES, UNAVAILABLE, VALID
 from keywright.clock import timestamp
 from keywright.errors import Unavailable
-from keywright.limits.base import Decision, Holder, Limit, limit_name
+from keywright.limits.base import Decision, Holder, Limit, LimitState, limit_name
 from keywright.manage.values import scopes as scopes_value
 from keywright.outcome import Accepted, Outcome, Refused
 from keywright.reason import Reason
 from keywright.record import NEVER, OPERATOR_SCOPE, Record, Request, missing_scopes, parse_address
 from keywright.route import MAX_COST
 
-PATH = "/v1/keys/verify"
 #: What the caller's own key needs.
 VERIFY_SCOPE = "verify"
 #: Keys in one batch.
 MAX_BATCH = 100
-VALID = "VALID"
-#: In a batch: this one could not be looked at; ask again.
-UNAVAILABLE = "UNAVAILABLE"
-#: Every verdict but a good one, by why.
-CODES: Mapping[Reason, str] = {
-    Reason.MALFORMED: "NOT_FOUND",
-    Reason.UNKNOWN: "NOT_FOUND",
-    Reason.DISABLED: "DISABLED",
-    Reason.EXPIRED: "EXPIRED",
-    Reason.NETWORK: "FORBIDDEN_ADDRESS",
-    Reason.ENVIRONMENT: "FORBIDDEN_ENVIRONMENT",
-    Reason.RATE_LIMITED: "RATE_LIMITED",
-    Reason.SCOPE: "INSUFFICIENT_SCOPE",
-}
-MEMBERS = ("key", "scope", "scopes", "cost", "address", "environment", "user_agent")
+MEMBERS = ("key", "scope", "scopes", "cost", "address", "environment", "user_agent", "account_id")
 _TEXT_CHARACTERS = 1024
 #: Verdicts on keys whose identity is written out already; emptied when full.
 MAX_WRITTEN = 100_000
@@ -46,7 +32,7 @@ def asked(value: Any, account_id: str) -> tuple[str, Request]:
 
     Args:
         value: one object of the body; ``key``, and perhaps ``scope`` or ``scopes``, ``cost``, ``address``,
-            ``environment``, ``user_agent``.
+            ``environment``, ``user_agent``, ``account_id``.
         account_id: the account whose keys the caller may ask about; empty for any.
 
     Raises:
@@ -66,13 +52,20 @@ def asked(value: Any, account_id: str) -> tuple[str, Request]:
         environment=_text(value, "environment"),
         cost=_cost(value),
         user_agent=_text(value, "user_agent"),
-        account_id=account_id,
+        account_id=_account(value, account_id),
     )
 
 
 @lru_cache(maxsize=4096)
 def _nothing_more(account_id: str) -> Request:
     return Request(account_id=account_id)
+
+
+def _account(value: Mapping[str, Any], may_ask_about: str) -> str:
+    wanted = _text(value, "account_id")
+    if wanted and may_ask_about and wanted != may_ask_about:
+        raise _wrong("account_id", "is another account than that of the key that asks")
+    return wanted or may_ask_about
 
 
 def _scopes(value: Mapping[str, Any]) -> tuple[str, ...]:
@@ -177,13 +170,18 @@ def verdict(outcome: Outcome) -> dict[str, Any]:
 
 
 def _ratelimit(decision: Decision) -> dict[str, Any]:
-    tightest = decision.tightest
+    shown = {**_state(decision.tightest), "retry_after_seconds": decision.retry_after_seconds}
+    if len(decision.states) > 1:
+        shown["limits"] = [_state(each) for each in decision.states]
+    return shown
+
+
+def _state(state: LimitState) -> dict[str, Any]:
     return {
-        "policy": limit_name(tightest.limit, tightest.holder),
-        "limit": tightest.limit.count,
-        "remaining": tightest.remaining,
-        "reset": tightest.reset_epoch,
-        "retry_after_seconds": decision.retry_after_seconds,
+        "policy": limit_name(state.limit, state.holder),
+        "limit": state.limit.count,
+        "remaining": state.remaining,
+        "reset": state.reset_epoch,
     }
 
 
