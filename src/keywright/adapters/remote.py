@@ -51,7 +51,7 @@ SETTINGS = ("default_format", "key_formats", "surfaces", "trusted_proxies")
 
 _AGENT_CHARACTERS = 1024
 _MALFORMED = Refused(Reason.MALFORMED)
-_SECRET_TEXT = re.compile(r"[!-~]+", re.ASCII)
+_PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
 _log = logging.getLogger("keywright.remote")
 _log.addHandler(logging.NullHandler())
 
@@ -124,7 +124,7 @@ class RemoteKeywright(Forking):
                 that it is asked with, or its answer cannot be read. Never a verdict on ``key``.
         """
         # What no key can be is not sent on: no server would take it for one.
-        if len(key) > MAX_KEY_CHARACTERS or not _is_text(key):
+        if not _may_be_a_key(key):
             return _MALFORMED
         if self._cache is None:
             return self._ask(key, request)
@@ -139,7 +139,7 @@ class RemoteKeywright(Forking):
 
     def warm(self, key: str, request: Request = ANY_REQUEST) -> Outcome | None:
         """What the cache holds, if there is one; else None, because asking waits."""
-        return self._cache.find(key, request) if self._cache is not None and _is_text(key) else None
+        return self._cache.find(key, request) if self._cache is not None and _may_be_a_key(key) else None
 
     def _ask(self, key: str, request: Request) -> Outcome:
         question = to_json(_question(key, request))
@@ -161,7 +161,7 @@ class RemoteKeywright(Forking):
             return self._trouble(str(reply.status), f"cannot answer ({reply.status})", _retry_seconds(reply))
         else:
             said = reply.body[:300].decode("utf-8", "replace")
-            what = f"does not take the question ({reply.status}: {said!r}); is this the address of a Keywright server?"
+            what = f"does not take the question ({reply.status}: {said!r}), or is none"
         return self._trouble(str(reply.status), what, REFUSED_RETRY_SECONDS, logging.ERROR)
 
     def _trouble(self, kind: str, what: str, seconds: int, level: int = logging.WARNING) -> Unavailable:
@@ -261,9 +261,9 @@ def _line(url: str, key: str, tls: ssl.SSLContext | None, clock: Clock) -> tuple
         port = parts.port or {"http": 80, "https": 443}[parts.scheme]
     except (KeyError, ValueError):
         raise Misconfigured("url must begin with https:// or http://, and name a server.") from None
-    if not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc or not _SECRET_TEXT.fullmatch(url):
+    if not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc or not _PRINTABLE.fullmatch(url):
         raise Misconfigured("url must be a scheme, a server and perhaps a path, such as https://keys.example.com.")
-    if not _SECRET_TEXT.fullmatch(key):
+    if not _PRINTABLE.fullmatch(key):
         raise Misconfigured("key must be the text of a key, with nothing around it.")
     context = None if parts.scheme == "http" else tls or ssl.create_default_context()
     head = (
@@ -288,17 +288,18 @@ def _question(key: str, request: Request) -> dict[str, Any]:
     if request.address and parse_address(request.address) is not None:
         asked["address"] = request.address
     if request.user_agent:
-        asked["user_agent"] = request.user_agent[:_AGENT_CHARACTERS].encode(errors="replace").decode()
+        asked["user_agent"] = _plain(request.user_agent[:_AGENT_CHARACTERS])
     return asked
 
 
-def _is_text(key: str) -> bool:
-    """Whether it can be written at all: half a surrogate pair cannot."""
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _plain(text: str) -> str:
+    """What of a text JSON can hold everywhere."""
+    return text.replace("\0", "").encode(errors="replace").decode()
+
+
+def _may_be_a_key(text: str) -> bool:
+    """Whether any server may ever have made it. Of the rest, some cannot even be written in JSON."""
+    return len(text) <= MAX_KEY_CHARACTERS and _PRINTABLE.fullmatch(text) is not None
 
 
 def _retry_seconds(reply: Reply) -> int:
