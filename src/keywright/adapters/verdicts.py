@@ -36,8 +36,8 @@ _ACCOUNT_PREFIX = f"{Holder.ACCOUNT} "
 def outcome_of(raw: bytes, cost: int) -> Outcome:
     """The outcome that a verdict tells of.
 
-    What is not in a verdict is not in the record: its slot is 0, and its networks are none, because the server has
-    looked at them.
+    What is not in a verdict is not in the record: its slot is 0, and networks and limits of its account are none,
+    because the server has looked at them.
 
     Args:
         raw: the body of an answer.
@@ -69,7 +69,7 @@ def _outcome(told: Mapping[str, Any], cost: int) -> Outcome:
 
 def _record(told: Mapping[str, Any], decision: Decision | None) -> Record:
     expires_at = told["expires_at"]
-    limits = tuple(state.limit for state in decision.states) if decision else ()
+    states = decision.states if decision else ()
     return Record(
         key_id=_text(told["key_id"]),
         account_id=_text(told["account_id"]),
@@ -79,10 +79,10 @@ def _record(told: Mapping[str, Any], decision: Decision | None) -> Record:
         scopes=_texts(told["scopes"]),
         expires_at=NEVER if expires_at is None else parse_timestamp(expires_at),
         disabled=told["code"] == CODES[Reason.DISABLED],
-        limits=limits,
+        limits=tuple(state.limit for state in states if state.holder is Holder.KEY),
         networks=(),
         guarded=False,
-        plain=not limits,
+        plain=not states,
     )
 
 

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from keywright import Keywright
 from keywright.adapters import asgi, fastapi, litestar as litestar_adapter, starlette
-from keywright.adapters.guard import ANY_KEY, CALLER_NAME, Caller, Wanted
+from keywright.adapters.guard import ANY_KEY, CALLER_NAME, Caller, Keys, Wanted
 from support.adapters.common import COST, GOOD_PATHS, PROTECT, SCOPE, Adapter, asgi_server, busy, shown
 
 
@@ -54,7 +54,7 @@ def starlette_app(keywright: Keywright) -> AbstractContextManager[int]:
     return asgi_server(asgi.KeyAuth(app, keywright, PROTECT, wanted))
 
 
-def fastapi_app(keywright: Keywright) -> AbstractContextManager[int]:
+def fastapi_app(keywright: Keys) -> AbstractContextManager[int]:
     """FastAPI."""
     app = FastAPI()
     fastapi.install_errors(app, keywright)

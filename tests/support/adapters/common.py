@@ -46,6 +46,7 @@ class Adapter:
         folds: whether headers come through a table in which some of them cannot be told apart.
         answers_errors: whether what a handler raises is answered by the framework, and not by the server in front.
         routes: whether a path that nobody has is seen by the adapter.
+        recounts: whether a request that the handler itself refuses is counted as forbidden, and not as accepted.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Adapter:
     folds: bool = False
     answers_errors: bool = True
     routes: bool = True
+    recounts: bool = True
 
 
 def shown(caller: Caller) -> dict[str, Any]:
@@ -78,10 +80,12 @@ def busy() -> Unavailable:
 
 
 @contextmanager
-def asgi_server(app: Any) -> Iterator[int]:
+def asgi_server(app: Any, **more: Any) -> Iterator[int]:
     """The application on a port of this machine, served by uvicorn, which believes nobody about addresses."""
     application: ASGIApplication = app
-    config = uvicorn.Config(application, port=0, log_config=None, proxy_headers=False, timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        application, port=0, log_config=None, proxy_headers=False, timeout_graceful_shutdown=5, **more
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="test-uvicorn")
     thread.start()

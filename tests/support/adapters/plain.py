@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from keywright import Keywright
 from keywright.adapters import asgi, wsgi
-from keywright.adapters.guard import ANY_KEY, CALLER_NAME, Wanted
+from keywright.adapters.guard import ANY_KEY, CALLER_NAME, Keys, Wanted
 from support.adapters.common import (
     COST,
     GOOD_PATHS,
@@ -44,7 +43,7 @@ def answer(method: str, path: str, found: Any) -> tuple[int, bytes]:
     return (200, shown_json(found)) if path in GOOD_PATHS or path in WANTED else (404, b"nothing")
 
 
-def asgi_app(keywright: Keywright) -> AbstractContextManager[int]:
+def asgi_app(keywright: Keys) -> AbstractContextManager[int]:
     """Bare ASGI."""
 
     async def app(scope: asgi.Scope, _receive: asgi.Receive, send: asgi.Send) -> None:
@@ -61,7 +60,7 @@ def asgi_app(keywright: Keywright) -> AbstractContextManager[int]:
     return asgi_server(asgi.KeyAuth(app, keywright, PROTECT, wanted))
 
 
-def wsgi_app(keywright: Keywright) -> AbstractContextManager[int]:
+def wsgi_app(keywright: Keys) -> AbstractContextManager[int]:
     """Bare WSGI."""
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
