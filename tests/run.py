@@ -19,6 +19,8 @@ LINT = (
     ("mypy",),
     ("lint-imports",),
 )
+#: On all cores, a file at a time, so that what a file's tests share is made once.
+SPREAD = ("-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile")
 CORE = ("tests/core", "tests/stores", "tests/limits")
 
 
@@ -37,7 +39,7 @@ def main() -> int:
             return 1
     print("== pytest", flush=True)
     full = ("-m", "full or not full") if "--full" in arguments else ()
-    return _run(sys.executable, "-m", "pytest", "--durations=10", *full)
+    return _run(sys.executable, "-m", "pytest", "--durations=10", *SPREAD, *full)
 
 
 def install_packages() -> None:
@@ -77,7 +79,14 @@ def core_on(version: str) -> bool:
             return False
         stamp.touch()
     return not _run(
-        str(venv / "bin" / "python"), "-m", "pytest", "-p", "no:cacheprovider", *CORE, PYTHONPATH=str(ROOT / "src")
+        str(venv / "bin" / "python"),
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        *SPREAD,
+        *CORE,
+        PYTHONPATH=str(ROOT / "src"),
     )
 
 
