@@ -22,6 +22,8 @@ LINT = (
 #: On all cores, a file at a time, so that what a file's tests share is made once.
 SPREAD = ("-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile")
 CORE = ("tests/core", "tests/stores", "tests/limits")
+#: That a check can fail is shown once, on the Python that runs everything.
+WITHOUT_MUTANTS = "--ignore-glob=*/test_mutants.py"
 
 
 def main() -> int:
@@ -85,6 +87,7 @@ def core_on(version: str) -> bool:
         "-p",
         "no:cacheprovider",
         *SPREAD,
+        WITHOUT_MUTANTS,
         *CORE,
         PYTHONPATH=str(ROOT / "src"),
     )
