@@ -44,7 +44,11 @@ with Keywright.open(sys.argv[1]) as keywright:
     assert statements, "what is never seen cannot be counted"
     statements.clear()
     os.access({BEGIN!r}, os.F_OK)
-    accepted = sum(isinstance(verify(key, request), Accepted) for key in islice(cycle(keys), int(sys.argv[2])))
+    accepted = 0
+    for key in islice(cycle(keys), int(sys.argv[2])):
+        accepted += isinstance(verify(key, request), Accepted)
+        if statements:
+            break
     os.access({END!r}, os.F_OK)
     print(os.getpid(), accepted, len(statements))
 """
