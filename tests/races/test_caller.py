@@ -14,7 +14,7 @@ from keywright import Actor, ActorKind, Keywright, SystemClock, Unavailable
 from keywright.audit import Action
 from keywright.errors import CallerRefused
 from keywright.stores.sqlite import RECORDS_FILE
-from support.clients import NOTHING, Administrator, NewKey, Wire
+from support.clients import NOTHING, Administrator, NewKey
 from support.crew import Rounds, dice, spend, together
 from support.history import Act, Answer, Kind, broken
 from support.installation import ME
@@ -79,11 +79,10 @@ class OverHttp:
 
     def __init__(self, server: Server, admin: str) -> None:
         self._admin = Administrator(server, admin)
-        self._wire = Wire(server.url)
 
     def know(self, caller: NewKey) -> None:
         """See `Hands.know`."""
-        assert self._wire.ask("GET", NOTHING, caller.key).status == 404
+        assert self._admin.ask("GET", NOTHING, caller.key).status == 404
 
     def make(self, caller: NewKey) -> str | None:
         """See `Hands.make`."""

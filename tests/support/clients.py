@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from keywright import Unavailable
+from keywright import SystemClock, Unavailable
 from support.crew import Open, Verify
 from support.servers import Server
 from support.waiting import eventually
@@ -23,6 +23,10 @@ KEYS = "/v1/account/api-keys"
 #: Under a protected prefix, and nothing is there: the cheapest request that needs a key. 404 says that it was accepted.
 NOTHING = "/v1/nothing/here"
 _WAIT_SECONDS = 30
+#: A server closes what was idle for longer than this.
+_IDLE_SECONDS = 2
+#: As the kernel calls it: stopped, or dead.
+_STILL = "TtZX"
 
 
 class Reply(NamedTuple):
@@ -102,11 +106,12 @@ def serving(server: Server) -> list[int]:
 
 @contextmanager
 def stopped(pids: list[int]) -> Iterator[None]:
-    """The processes stand still."""
+    """The processes stand still, unless they have ended."""
     try:
         for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-            assert eventually(lambda pid=pid: _state(pid) in "Tt"), "it does not stop"  # type: ignore[misc]
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+            assert eventually(lambda pid=pid: _state(pid) in _STILL), "it does not stop"  # type: ignore[misc]
         yield
     finally:
         for pid in pids:
@@ -115,7 +120,10 @@ def stopped(pids: list[int]) -> Iterator[None]:
 
 
 def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
 
 
 @contextmanager
@@ -166,15 +174,25 @@ class Administrator:
     def __init__(self, server: Server, key: str) -> None:
         self._server = server
         self._wire = Wire(server.url)
+        self._used_at = SystemClock.elapsed()
         self._key = key
 
     def close(self) -> None:
         """Close the connection."""
         self._wire.close()
 
+    def ask(self, method: str, path: str, key: str, body: Any = None) -> Reply:
+        """One request and its answer."""
+        if SystemClock.elapsed() - self._used_at > _IDLE_SECONDS:
+            self._wire.close()
+            self._wire = Wire(self._server.url)
+        reply = self._wire.ask(method, path, key, body)
+        self._used_at = SystemClock.elapsed()
+        return reply
+
     def create(self, key: str | None = None, **given: Any) -> NewKey | None:
         """A new key; None if the calling key is refused."""
-        reply = self._wire.ask("POST", KEYS, key or self._key, {"name": "Racing", **given})
+        reply = self.ask("POST", KEYS, key or self._key, {"name": "Racing", **given})
         if reply.status == 401:
             return None
         self._require(reply, 201)
@@ -184,7 +202,7 @@ class Administrator:
 
     def delete(self, key_id: str) -> None:
         """Delete a key."""
-        self._require(self._wire.ask("DELETE", f"{KEYS}/{key_id}", self._key), 204)
+        self._require(self.ask("DELETE", f"{KEYS}/{key_id}", self._key), 204)
 
     def _require(self, reply: Reply, status: int) -> None:
         if reply.status == 503:

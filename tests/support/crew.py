@@ -27,7 +27,7 @@ Verify: TypeAlias = Callable[[str], bool | None]
 Open: TypeAlias = Callable[[], AbstractContextManager[Verify]]
 
 #: Nobody races for longer, whatever goes wrong.
-MOST_SECONDS = 1500
+MOST_SECONDS = 3600
 _END = 2**63
 _STEP, _FAILED, _SEEN = 0, 1, 8
 _KEY_AT, _KEY_BYTES = 2048, 256
