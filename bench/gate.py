@@ -7,59 +7,40 @@ and the access log in a file. Needs the programs nginx and wrk; each figure is t
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from http.client import HTTPConnection
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 from bench.common import ME, installation
+from bench.load import (
+    Found,
+    Server,
+    free_port,
+    keywright as serve,
+    keywright_environment,
+    missing,
+    nginx,
+    one_round,
+    started,
+    warm,
+    write_script,
+)
 
 KEYS = 10_000
-CONNECTIONS = 32
 SECONDS = 3
 ROUNDS = 5
-SERVER_CORE, LOAD_CORE = "0", "1"
 GOAL_NGINX = 1.8
 GOAL_FRAMEWORK = 5.0
 GOAL_P99_MILLISECONDS = 2.0
 
-_WRK = """
-local keys = {}
-for line in io.lines("%(keys)s") do keys[#keys + 1] = line end
-local n = math.random(#keys)
-request = function()
-  n = n %% #keys + 1
-  %(request)s
-end
-done = function(summary, latency)
-  io.write(string.format("FOUND %%d %%d %%.0f\\n", summary.requests,
-    summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.timeout,
-    latency:percentile(99)))
-end
-"""
 _GATE = 'return wrk.format("GET", "%s", {["X-API-Key"] = keys[n], ["X-Forwarded-For"] = "192.0.2.7"})'
 _VERIFY = (
     'return wrk.format("POST", "/v1/keys/verify", {["X-API-Key"] = "%s", ["Content-Type"] = "application/json"}, '
     '"{\\"key\\":\\"" .. keys[n] .. "\\"}")'
 )
-_NGINX = """
-daemon off; master_process off; worker_processes 1; pid %(dir)s/pid; error_log /dev/null;
-events { worker_connections 1024; }
-http { access_log off; keepalive_requests 100000000; client_body_temp_path %(dir)s; proxy_temp_path %(dir)s;
-  fastcgi_temp_path %(dir)s; uwsgi_temp_path %(dir)s; scgi_temp_path %(dir)s;
-  server { listen 127.0.0.1:%(port)d; location / { return 200; } } }
-"""
 _FRAMEWORK = """
 import sys
 import uvicorn
@@ -85,19 +66,10 @@ uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[2]), loop="uvloop", http="h
 """
 
 
-class Found(NamedTuple):
-    """One round."""
-
-    cpu_microseconds: float
-    per_second: float
-    p99_milliseconds: float
-
-
 def main() -> None:
     """Measure, and print one table."""
-    missing = [program for program in ("nginx", "wrk", "taskset") if not shutil.which(program)]
-    if missing:
-        print(f"  NOT MEASURED: the bench of the gate needs {', '.join(missing)}.")
+    if missing():
+        print(f"  NOT MEASURED: the bench of the gate needs {', '.join(missing())}.")
         return
     with ExitStack() as stack:
         keywright = stack.enter_context(installation())
@@ -110,14 +82,14 @@ def main() -> None:
         ).key
         data_dir = keywright.settings.data_dir
         ports = [free_port() for _ in range(3)]
-        stack.enter_context(_started(_nginx(directory, ports[0]), ports[0]))
-        stack.enter_context(_started(_keywright(data_dir, ports[1]), ports[1], directory / "access.log", data_dir))
+        told = keywright_environment(data_dir)
         framework = [sys.executable, "-c", _FRAMEWORK, str(data_dir), str(ports[2])]
-        stack.enter_context(_started(framework, ports[2], directory / "framework.log"))
+        nothing = stack.enter_context(started(nginx(directory, ports[0]), ports[0]))
+        ours = stack.enter_context(started(serve(data_dir, ports[1]), ports[1], directory / "access.log", told))
+        theirs = stack.enter_context(started(framework, ports[2], directory / "framework.log"))
         garbage = ["lwa.sk_live_" + "x" * 20 + f"{number:012d}" for number in range(KEYS)]
-        nginx, ours, theirs = ports
         rounds = {
-            "nginx, return 200": (nginx, good, _GATE % "/"),
+            "nginx, return 200": (nothing, good, _GATE % "/"),
             "forward-auth": (ours, good, _GATE % "/v1/gate"),
             "forward-auth, garbage": (ours, garbage, _GATE % "/v1/gate"),
             "verify endpoint": (ours, good, _VERIFY % asker),
@@ -127,89 +99,12 @@ def main() -> None:
         _table({name: _measured(directory, *what) for name, what in rounds.items()})
 
 
-def _measured(directory: Path, port: int, keys: list[str], request: str) -> Found:
-    (directory / "keys").write_text("\n".join(keys))
-    script = directory / "load.lua"
-    script.write_text(_WRK % {"keys": directory / "keys", "request": request})
-    _warm(port, keys)
-    _round(script, port, 1)
-    found = [_round(script, port, SECONDS) for _ in range(ROUNDS)]
+def _measured(directory: Path, server: Server, keys: list[str], request: str) -> Found:
+    script = write_script(directory, keys, request)
+    warm(server.port, "/v1/gate", ({"X-API-Key": key, "X-Forwarded-For": "192.0.2.7"} for key in keys))
+    one_round(script, server, 1)
+    found = [one_round(script, server, SECONDS) for _ in range(ROUNDS)]
     return Found(*(statistics.median(values) for values in zip(*found, strict=True)))
-
-
-def _warm(port: int, keys: list[str]) -> None:
-    """Ask with every key once: what is measured is what happens all day, not the first request after a start."""
-    with closing(HTTPConnection("127.0.0.1", port)) as connection:
-        for key in keys:
-            connection.request("GET", "/v1/gate", headers={"X-API-Key": key, "X-Forwarded-For": "192.0.2.7"})
-            connection.getresponse().read()
-
-
-def _round(script: Path, port: int, seconds: int) -> Found:
-    before = _cpu_seconds(port)
-    load = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script)]
-    done = subprocess.run([*load, f"http://127.0.0.1:{port}/"], capture_output=True, text=True, check=True)
-    line = next(each for each in done.stdout.splitlines() if each.startswith("FOUND"))
-    requests, _, p99 = (float(each) for each in line.split()[1:])
-    return Found((_cpu_seconds(port) - before) / requests * 1e6, requests / seconds, p99 / 1000)
-
-
-_servers: dict[int, int] = {}
-
-
-def _cpu_seconds(port: int) -> float:
-    fields = Path(f"/proc/{_servers[port]}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-@contextmanager
-def _started(
-    command: list[str], port: int, log: Path = Path(os.devnull), data_dir: Path | None = None
-) -> Iterator[None]:
-    environment = {**os.environ, "KEYWRIGHT_GATE_PROXIES": "127.0.0.1", "KEYWRIGHT_METRICS_PORT": str(free_port())}
-    if data_dir is not None:
-        environment["KEYWRIGHT_DATA_DIR"] = str(data_dir)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            ["taskset", "-c", SERVER_CORE, *command], stdout=output, stderr=output, env=environment
-        )
-    try:
-        _wait(port)
-        _servers[port] = process.pid
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(40)
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait(port: int) -> None:
-    for _ in range(200):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2).close()
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("a server did not start")
-
-
-def _nginx(directory: Path, port: int) -> list[str]:
-    (directory / "nginx.conf").write_text(_NGINX % {"dir": directory, "port": port})
-    return ["nginx", "-c", str(directory / "nginx.conf"), "-e", os.devnull]
-
-
-def _keywright(data_dir: Path, port: int) -> list[str]:
-    return [sys.executable, "-m", "keywright", "serve", "--port", str(port), "--data-dir", str(data_dir)]
 
 
 def _table(found: dict[str, Found]) -> None:
