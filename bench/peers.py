@@ -43,7 +43,7 @@ from bench.load import (
 KEYS = 10_000
 SECONDS = 2
 ROUNDS = 3
-WARM_SECONDS = 4
+WARM_SECONDS = 10
 ROUNDS_END_AFTER = 200
 REVOKED_SECONDS = 2
 _LOCKED = Path(__file__).parent.parent / "requirements" / "peers.txt"
@@ -318,7 +318,8 @@ def _checked(peer: Peer) -> Peer:
 
 def _ready(directory: Path, peer: Peer) -> Path:
     directory.mkdir()
-    until = time.monotonic() + WARM_SECONDS
+    # keyshield's few keys cost a hash each, which must not be what is measured.
+    until = time.monotonic() + (WARM_SECONDS if len(peer.keys) == KEYS else 3 * WARM_SECONDS)
     with closing(HTTPConnection("127.0.0.1", peer.server.port, timeout=20)) as connection:
         for key in peer.keys:
             _ask(peer, key, connection)
