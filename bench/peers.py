@@ -345,7 +345,7 @@ def _revoked(peer: Peer) -> str:
         still = _anew(peer, key) == 200
     except (OSError, subprocess.SubprocessError) as error:
         return f"not tried: {type(error).__name__}"
-    return f"still good after {REVOKED_SECONDS} s" if still else f"refused within {REVOKED_SECONDS} s"
+    return "still good a little later" if still else "refused a little later"
 
 
 def _anew(peer: Peer, key: str) -> int:
