@@ -12,7 +12,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SUPPORTED = ("3.11", "3.12", "3.13")
 #: Program → the Debian package that has it.
-PACKAGES = {"ruby": "ruby", "node": "nodejs", "curl": "curl", "strace": "strace", "chromium": "chromium"}
+PACKAGES = {
+    "ruby": "ruby", "node": "nodejs", "curl": "curl", "strace": "strace", "chromium": "chromium",
+    "nginx": "nginx", "haproxy": "haproxy", "caddy": "caddy",
+}  # fmt: skip
 LINT = (
     ("ruff", "format", "--check"),
     ("ruff", "check"),
@@ -51,7 +54,8 @@ def install_packages() -> None:
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
         print(f"== apt-get install {' '.join(missing)}", flush=True)
-        environment = {"DEBIAN_FRONTEND": "noninteractive"}
+        # In runlevel 1 Debian starts no server that it installs: the proxies here are the tests' own.
+        environment = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
         _run("apt-get", "-qq", "update", **environment)
         _run("apt-get", "-qq", "install", "--no-install-recommends", "-y", *missing, **environment)
     for package in (package for program, package in PACKAGES.items() if not shutil.which(program)):

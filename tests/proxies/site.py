@@ -25,8 +25,6 @@ from support.upstream import Seen, Upstream, upstream
 from support.wire import WAIT_SECONDS, Answer, message
 
 _MARKERS = count(1)
-#: What an application may take for one of the gate's names: CGI and its heirs turn `-` into `_`, others `.` too.
-_LOOKS_LIKE = re.compile(r"x[^a-z0-9]auth([^a-z0-9]|$)")
 NAMES = tuple(name.lower() for name in identity.NAMES)
 #: Another address of this machine: no proxy's.
 ELSEWHERE = "127.0.0.2"
@@ -89,16 +87,20 @@ class Site:
         """A path that no other request has, by which one is found at the application."""
         return f"/{self.proxy}-{next(_MARKERS)}-"
 
-    def send(self, raw: bytes, *, method: str = "GET", source: str = "127.0.0.1") -> list[Answer]:
-        """Send bytes over one connection, and read all answers until it is closed.
+    def send(
+        self, raw: bytes, *, method: str = "GET", source: str = "127.0.0.1", wait: float = WAIT_SECONDS
+    ) -> list[Answer]:
+        """Send bytes over one connection, and read all answers until it is closed, or nothing more comes.
 
         Args:
             method: of the requests: decides whether answers have bodies.
             source: the address to come from.
+            wait: seconds for the next piece of an answer.
         """
         parts = urlsplit(self.url)
         there = (parts.hostname or "", parts.port or 0)
         with socket.create_connection(there, timeout=WAIT_SECONDS, source_address=(source, 0)) as connection:
+            connection.settimeout(wait)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.sendall(raw)
             return list(_answers(connection, method))
@@ -130,7 +132,7 @@ def _answers(connection: socket.socket, method: str) -> Iterator[Answer]:
             try:
                 response.begin()
                 body = response.read()
-            except (http.client.HTTPException, ConnectionResetError):
+            except (http.client.HTTPException, ConnectionResetError, TimeoutError):
                 return
             yield Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, body)
             if response.will_close:
@@ -165,8 +167,9 @@ def key_line(created: Created) -> bytes:
 
 
 def identity_of(seen: Seen) -> dict[str, list[str]]:
-    """Everything that an application may take for the gate's word, by name."""
-    return {name: seen.values(name) for name, _ in seen.headers if _LOOKS_LIKE.search(name)}
+    """Everything that an application may take for the gate's word, by name: CGI and its heirs make one of `-`, `_` and
+    others."""
+    return {name: seen.values(name) for name, _ in seen.headers if re.sub("[^a-z0-9]", "-", name.strip()) in NAMES}
 
 
 def assert_own_identity(seen: Seen, created: Created) -> None:

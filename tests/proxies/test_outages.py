@@ -22,7 +22,7 @@ def sites(stack: ExitStack, directory: Path, at: House, ports: Ports) -> list[Si
 
 
 def test_a_keywright_that_was_stopped_is_503(stack: ExitStack, tmp_path: Path) -> None:
-    """Connections that were kept open end with Keywright; from then on nothing passes, and no good key is called bad."""
+    """Kept connections end with Keywright; from then on nothing passes, and no good key is called bad."""
     made = stack.enter_context(house(tmp_path / "house"))
     created = made.key()
     fronts = sites(stack, tmp_path, made, made.ports)
@@ -39,6 +39,6 @@ def test_a_keywright_that_hangs_is_503(stack: ExitStack, tmp_path: Path, at_home
         ports = Ports(hanging.getsockname()[1], at_home.application.port)
         fronts = sites(stack, tmp_path, at_home, ports)
         created = at_home.key()
-        with ThreadPoolExecutor(2 * len(fronts)) as pool:
+        with ThreadPoolExecutor(len(fronts)) as pool:
             for done in [pool.submit(no_word_from_the_gate_is_503, front, created) for front in fronts]:
                 done.result()
