@@ -210,6 +210,9 @@ class Counters:
         if not stored:
             return Bucket.at(limit, None, now)
         empty_ns, count, tag = _BUCKET.unpack_from(self.table.map, offset + place * _CELL.size)
+        if not count:
+            # Nothing fills by nothing: half of a cell, which is all that a power cut has left of it.
+            return Bucket.at(limit, None, now)
         bucket = Bucket.at(limit, (empty_ns, count), now)
         if settle and count != limit.count:
             self.put(offset, place, _BUCKET.pack(*bucket.cell, tag))

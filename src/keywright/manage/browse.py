@@ -6,7 +6,7 @@ from keywright.audit import Actor
 from keywright.clock import Clock
 from keywright.errors import NotFound
 from keywright.manage.manager import Listed
-from keywright.manage.rights import authorise
+from keywright.manage.rights import authorise, settled
 from keywright.record import LimitPolicy
 from keywright.stores.base import HourCount, KeyFilter, Store, UsageStore
 from keywright.usage import HOUR_SECONDS, UsageOutcome
@@ -68,7 +68,7 @@ class Browser:
     ) -> KeyPage:
         """The newest keys that are wanted, or those right below or above a slot."""
         now = self._clock.now()
-        with self._store.snapshot() as reads:
+        with settled(self._store), self._store.snapshot() as reads:
             authorise(reads, actor, "keys:read", self._policy, now, account_id)
             rows = reads.matching_keys(account_id, wanted, now, PAGE_KEYS + 1, below=below, above=above)
             tally = reads.tally_keys(account_id, wanted, now)
@@ -94,11 +94,11 @@ class Browser:
             NotFound: there is no such key in the account.
         """
         now = self._clock.now()
-        with self._store.snapshot() as reads:
+        with settled(self._store), self._store.snapshot() as reads:
             authorise(reads, actor, "keys:read", self._policy, now, account_id)
             row = reads.key(account_id, key_id)
-        if row is None:
-            raise NotFound("There is no such API key.")
+            if row is None:
+                raise NotFound("There is no such API key.")
         uses = self._usage.last_uses([row.slot])
         recent = self._recent(account_id, [row.slot], now)
         return Seen(Listed(row, uses.get(row.slot)), recent.get(row.slot, Activity()))

@@ -13,10 +13,17 @@ from keywright import key as key_text
 from keywright.audit import SYSTEM, Action, Actor, AuditEvent
 from keywright.clock import Clock, timestamp
 from keywright.digest import Digester
-from keywright.errors import CallerRefused, Conflict, InvalidValue, NotFound
+from keywright.errors import Conflict, InvalidValue, NotFound
 from keywright.key import KeyFormats
 from keywright.manage import values
-from keywright.manage.rights import authorise, inherit, require_rights_for, require_rights_over, require_within
+from keywright.manage.rights import (
+    authorise,
+    inherit,
+    require_rights_for,
+    require_rights_over,
+    require_within,
+    settled,
+)
 from keywright.record import NEVER, OPERATOR_SCOPE, KeyRow, KeyStatus, LimitPolicy
 from keywright.stores.base import Account, HourCount, LastUse, Snapshot, Store, Transaction, UsageStore
 from keywright.values import Value, replace
@@ -389,23 +396,13 @@ class Manager:
 
     @contextmanager
     def _changing(self) -> Iterator[Transaction]:
-        with self._settled(), self._store.transaction() as tx:
+        with settled(self._store), self._store.transaction() as tx:
             yield tx
 
     @contextmanager
     def _looking(self) -> Iterator[Snapshot]:
-        with self._settled(), self._store.snapshot() as reads:
+        with settled(self._store), self._store.snapshot() as reads:
             yield reads
-
-    @contextmanager
-    def _settled(self) -> Iterator[None]:
-        """Whoever is told that something is gone, replaced or no longer good may rely on it at once; the process that
-        did it may be between its commit and its notice to the others."""
-        try:
-            yield
-        except (NotFound, Conflict, CallerRefused):
-            self._store.settle()
-            raise
 
     def _existing(self, reads: Snapshot, account_id: str, key_id: str) -> KeyRow:
         row = reads.key(account_id, key_id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from keywright.audit import Actor, ActorKind
-from keywright.errors import CallerRefused, Forbidden, InvalidValue, NotFound
+from keywright.errors import CallerRefused, Conflict, Forbidden, InvalidValue, NotFound
 from keywright.limits.base import Limit, all_within
 from keywright.record import (
     FULL_ACCESS,
@@ -20,7 +22,7 @@ from keywright.record import (
     place_refusal,
     record_of,
 )
-from keywright.stores.base import Snapshot
+from keywright.stores.base import Snapshot, Store
 from keywright.stores.people import Role
 from keywright.values import Value, replace
 
@@ -194,3 +196,14 @@ def _networks_within(child: tuple[str, ...], parent: tuple[str, ...]) -> bool:
         any(each.version == other.version and each.subnet_of(other) for other in outer)  # type: ignore[arg-type]
         for each in inner
     )
+
+
+@contextmanager
+def settled(store: Store) -> Iterator[None]:
+    """Whoever is told that something is gone, replaced or no longer good may rely on it at once; the process that did
+    it may be between its commit and its notice to the others."""
+    try:
+        yield
+    except (NotFound, Conflict, CallerRefused):
+        store.settle()
+        raise
