@@ -48,8 +48,11 @@ MUTANTS = {
     ),
     "an identity is left out where nobody passes": (
         "server/gate/identity.py",
-        "    return list(zip(NAMES, values, strict=True))",
-        "    return [each for each in zip(NAMES, values, strict=True) if each[1]]",
+        "    return list(zip(NAMES, (*of_record(passed), token, limits, str(status), error), strict=True))",
+        (
+            "    told = zip(NAMES, (*of_record(passed), token, limits, str(status), error), strict=True)\n"
+            "    return [each for each in told if each[1]]"
+        ),
         f"{ROADS}::test_every_answer_carries_the_whole_identity",
     ),
     "other accounts' keys are shown": (
