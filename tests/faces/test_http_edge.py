@@ -83,6 +83,34 @@ def test_an_endless_head_is_cut(server: Server) -> None:
     assert closed
 
 
+def test_endless_trailers_are_cut(server: Server) -> None:
+    """A trailer that does not end fills no memory either: the connection ends as soon as it is too large."""
+    chunked = b"POST /healthz HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    _, closed = converse(server, chunked + b"X: " + b"a" * (8 * MAX_UNFINISHED_HEAD_BYTES))
+
+    assert closed
+
+
+def test_trailers_are_no_headers(server: Server) -> None:
+    """S24: a key that comes after the body counts as missing; whoever looked at the head only has not seen it."""
+    key = server.key()["key"].encode()
+    head = b"GET /v1/account HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer, _ = converse(server, head + b"0\r\nX-API-Key: " + key + b"\r\n\r\n", 1.0)
+
+    assert_flat(answer, 401, "UNAUTHORIZED")
+
+
+def test_a_form_without_an_end_is_no_bug(server: Server) -> None:
+    """A form that is too large is answered with 413 like any other body, and leaves no traceback in the log."""
+    head = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\n"
+    body = b"Transfer-Encoding: chunked\r\n\r\n11170\r\n" + b"a" * 70_000 + b"\r\n0\r\n\r\n"
+    answer, closed = converse(server, head + body)
+
+    assert_flat(answer, 413, "PAYLOAD_TOO_LARGE")
+    assert closed
+    assert "unexpected error" not in server.log.read_text()
+
+
 def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
     """Several requests in one packet each get their answer, in their order."""
     third = b"GET /help HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"

@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
+import requests
 from structlog.testing import capture_logs
 
 import keywright
@@ -179,6 +180,29 @@ def test_a_bug_tells_the_caller_nothing_but_an_id(installation: Installation) ->
         assert not re.search(rb"SELECT|/srv|SQLite|Traceback|\.py|Error\b.*\d|" + keywright.__version__.encode(), shown)
         told = [each for each in logs if each["event"] == "unexpected error"]
         assert [each["request_id"] for each in told] == [error["request_id"]]
+
+
+def test_a_flood_of_passwords_holds_up_no_key(server: Server) -> None:
+    """Passwords of strangers are checked one after the other; a key that must be looked up meanwhile is not behind
+    them."""
+    key = server.key()["key"]
+    headers = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www-form-urlencoded"}
+    answered: list[int] = []
+
+    def enter(number: int) -> None:
+        form = f"email=nobody{number}@example.com&password=long+and+wrong"
+        with suppress(requests.Timeout):
+            answered.append(server.request("POST", "/sign-in", headers=headers, data=form).status_code)
+
+    threads = [threading.Thread(target=enter, args=(number,)) for number in range(16)]
+    for each in threads:
+        each.start()
+    assert eventually(lambda: bool(answered), 25)
+    assert server.request("GET", "/v1/account", key).status_code == 200
+    waiting = len(threads) - len(answered)
+    for each in threads:
+        each.join()
+    assert waiting >= 8
 
 
 def test_a_body_limit_that_is_off_is_caught(tmp_path: Path) -> None:

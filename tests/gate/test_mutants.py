@@ -79,6 +79,12 @@ MUTANTS = {
         "return value",
         f"{VERIFY}::test_the_lane_leaves_what_could_be_read_in_two_ways",
     ),
+    "trailers are headers": (
+        "server/gate/protocol.py",
+        "self._head, self.headers = self.headers, []",
+        "self._head = self.headers",
+        f"{WIRE}::test_trailers_do_not_speak_for_the_proxy",
+    ),
     "the lane overtakes": (
         "server/gate/protocol.py",
         "            and self._is_idle()\n",

@@ -149,6 +149,13 @@ def test_without_the_scope_nobody_asks(roads: Roads, scopes: list[str]) -> None:
     assert left(roads, made.key) == 100
 
 
+@pytest.mark.parametrize("stranger", [True, False])
+def test_a_question_without_a_bottom_is_left_to_the_road(roads: Roads, caller: str, stranger: bool) -> None:
+    """JSON that is nested without end is no bug that fills the log, whoever sends it; the road says what is wrong."""
+    key = "lwa.garbage" if stranger else caller
+    assert roads.fast_verify((("X-API-Key", key), *TYPED), b"[" * 4_000) is None
+
+
 @pytest.mark.parametrize("caller_", ["", "lwa.nothing", "deleted"])
 def test_who_has_no_good_key_asks_nothing(roads: Roads, clock: ManualClock, caller_: str) -> None:
     """S26 to S28 hold for the asker as everywhere."""

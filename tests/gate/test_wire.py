@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -213,6 +215,15 @@ def test_a_chunked_question_is_read_whole(gate: OverHttp, key: bytes, caller: by
         assert there.answer() == whole
 
 
+@pytest.mark.parametrize("path", [LANE, ROAD])
+def test_trailers_do_not_speak_for_the_proxy(gate: OverHttp, path: bytes) -> None:
+    """Where a request came from stands in the head that the proxy wrote; what follows the body is the client's."""
+    bound = gate.key(networks=["203.0.113.0/24"]).encode()
+    with line(gate.server.url) as there:
+        there.send(asking(path, bound, b"Transfer-Encoding: chunked") + b"0\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n")
+        assert there.answer().startswith(b"HTTP/1.1 403 ")
+
+
 def test_expect_is_answered_before_the_body(gate: OverHttp, key: bytes, caller: bytes) -> None:
     """A client that waits for 100 Continue gets it, and then its verdict."""
     raw = question(VERIFY_LANE, caller, key, b"Expect: 100-continue")
@@ -273,3 +284,21 @@ def test_a_delete_is_in_force_on_the_lane_at_once(gate: OverHttp) -> None:
             gate.keywright.manager.delete(ME, gate.account_id, made.row.id)
             there.send(raw)
             assert b" 401 " in there.answer()
+
+
+def test_half_a_question_is_answered_while_the_server_stops(tmp_path: Path) -> None:
+    """A stop waits for a question whose head was read, on the lane as on the road."""
+    with running(tmp_path / "data") as server:
+        caller, key = server.key("caller", "--scope", "verify", "--limit", "none")["key"], server.key()["key"]
+        raw = question(VERIFY_LANE, caller.encode(), key.encode())
+        with line(server.url) as there, line(server.url) as idle:
+            there.send(raw)
+            assert b'"valid":true' in there.answer()
+            there.send(raw[:-5])
+            idle.send(raw)
+            assert idle.answer()
+            server.process.send_signal(signal.SIGTERM)
+            # Whoever asks nothing is hung up on first.
+            assert idle.is_closed()
+            there.send(raw[-5:])
+            assert b'"valid":true' in there.answer()

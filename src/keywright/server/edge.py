@@ -101,6 +101,9 @@ class Edge:
         client = _Client(scope, receive, answer)
         try:
             await self._limited(inner, client, answer)
+        except FaultRaised as raised:
+            # A body that grew too large while a layer around the API read it, which answers what it has raised itself.
+            await self._told(inner, raised.fault, client, answer)
         except Exception as error:  # noqa: BLE001 - the last resort: what is left is to tell of it
             await self._failed(inner, error, client, answer)
         seconds = self._keywright.clock.elapsed() - started
@@ -177,10 +180,13 @@ class Edge:
         if client.has_gone(error):
             return
         self._log.failed(scope, error)
+        # The server would send a text of its own that no client of this API can read.
+        await self._told(scope, answers.internal_error(scope[REQUEST_ID_NAME]), client, answer)
+
+    async def _told(self, scope: Scope, fault: Fault, client: _Client, answer: _Answer) -> None:
+        """Answer with a fault, unless an answer has begun."""
         if answer.status:
             return
-        # The server would send a text of its own that no client of this API can read.
-        fault = answers.internal_error(scope[REQUEST_ID_NAME])
         try:
             await send_fault(answer, fault, header(scope, b"accept"), self._keywright.clock.now())
         except Exception as second:  # noqa: BLE001 - as above

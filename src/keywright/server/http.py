@@ -63,8 +63,10 @@ class Protocol(HttpToolsProtocol):
         self._unread: asyncio.TimerHandle | None = None
         self._unread_since = 0.0
         self._reading_head = True
-        self._head_ended = False
+        # Of a head, or of trailers, that are still incomplete.
         self._head_bytes = 0
+        # Whether the parser told of anything in the bytes that came last.
+        self._progressed = False
         self._refused = False
         self._draining = False
         self._deaf = False
@@ -96,14 +98,14 @@ class Protocol(HttpToolsProtocol):
         """Feed the parser, as long as it gets somewhere."""
         if self._refused or self.transport.is_closing() or (self._deaf and self._is_between_requests()):
             return
-        self._head_ended = False
+        self._progressed = False
         super().data_received(data)
         # Most requests arrive whole, and are over by now.
         if self._unfinished and self._deadline is None and not self._refused:
             self._start_deadline()
-        # The parser keeps an unfinished header in memory and tells nobody of it; a head that ended in these bytes is
-        # not unfinished, however much came with it, also where the whole request did.
-        if self._reading_head and not self._head_ended:
+        # The parser keeps an unfinished header or trailer in memory and tells nobody of it; a head that ended in these
+        # bytes is not unfinished, however much came with it, also where the whole request did.
+        if not self._progressed:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_UNFINISHED_HEAD_BYTES:
                 self._refuse(_HEAD_TOO_LARGE)
@@ -123,12 +125,19 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there; from here on the application decides."""
-        self._reading_head, self._head_ended = False, True
+        self._reading_head, self._progressed, self._head_bytes = False, True, 0
         super().on_headers_complete()
+        # Trailers are dropped: among the headers, they would speak for a proxy that has looked at the head only.
+        self.headers = []
         if self.parser.should_upgrade():
             # The parser reads nothing after an offer to speak another protocol; a client that goes on in this one must
             # open a new connection.
             self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """More of it is there."""
+        self._progressed, self._head_bytes = True, 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """All of the request is there: it may now take as long as it takes."""
@@ -139,7 +148,7 @@ class Protocol(HttpToolsProtocol):
         """What comes next is another request."""
         self._stop_deadline()
         self._unfinished = False
-        self._reading_head, self._head_bytes = True, 0
+        self._reading_head, self._progressed, self._head_bytes = True, True, 0
 
     def on_response_complete(self) -> None:
         """An answer was handed over. What the client has not read of it holds the connection, also a closed one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
@@ -33,6 +34,7 @@ from keywright.values import replace
 _ROUTES = (entry_routes, key_routes, people_routes, own_routes, settings_routes)
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 200
+_THREADS = 4
 _MOST_CHARACTERS = 512
 _STATUS = {
     ActFault.NOT_FOUND: 404,
@@ -56,6 +58,9 @@ class Console:
         self._pages = Pages(keywright, self._assets)
         self.routes: tuple[Route, ...] = tuple(route for routes in _ROUTES for route in routes(keywright, self._pages))
         self._ways = [(compile_path(route.path)[0], route) for route in self.routes]
+        # Passwords are checked slowly, and strangers can have as many checked as they like: neither keys that must be
+        # looked up, which have the event loop's own threads, nor whoever is in already may wait behind them.
+        self._door, self._inside = ThreadPoolExecutor(_THREADS, "door"), ThreadPoolExecutor(_THREADS, "inside")
         self._roots = {route.path.split("/")[1] for route in self.routes} - {""}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,7 +100,8 @@ class Console:
             if form is None:
                 return self._fault(ask, 415, "form")
             ask = replace(ask, form=form)
-        response = await asyncio.to_thread(self._handled, route, ask)
+        threads = self._door if route.least is None else self._inside
+        response = await asyncio.get_running_loop().run_in_executor(threads, self._handled, route, ask)
         secret = scope["method"] != "GET" or not accepts_gzip(header(scope, b"accept-encoding"))
         return response if secret else zipped(response)
 

@@ -191,10 +191,13 @@ class Lane:
             return None
 
     def _verified(self, key: str, read: Mapping[bytes, bytes], peer: str, body: bytes) -> Answered | None:
-        question = _unambiguous(body)
+        # Who asks comes first: what strangers send is not even read.
         caller = self._verifier.remembered(key)
         # The limits of a caller who has any stand in the answer, and cannot be read without waiting.
-        if question is None or caller is None or not caller.plain or missing_scopes(caller.scopes, _VERIFY):
+        if caller is None or not caller.plain or missing_scopes(caller.scopes, _VERIFY):
+            return None
+        question = _unambiguous(body)
+        if question is None:
             return None
         outcome = self._warm(*verdict.asked(question, verdict.account_asked(caller)))
         if outcome is None:
@@ -260,7 +263,7 @@ def _unambiguous(body: bytes) -> Any:
         return None
     try:
         value = from_json(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict):
         return None

@@ -35,7 +35,9 @@ class LaneProtocol(Protocol):
         self._began_here = False
         # Whether the scope of the request that is being read is still to be made.
         self._bare = False
-        # The body so far of a request that may be answered here; None for one that is on the ordinary road.
+        # The head of a request that may be answered here: trailers are not part of it.
+        self._head: list[tuple[bytes, bytes]] = []
+        # The body so far of such a request; None for one that is on the ordinary road.
         self._body: bytes | None = None
         self._started = 0.0
 
@@ -56,8 +58,9 @@ class LaneProtocol(Protocol):
         """Choose the road."""
         if self._lane is not None and self._may_take_lane():
             self._started = self.app.elapsed()
-            self._reading_head, self._head_ended = False, True
+            self._reading_head, self._progressed, self._head_bytes = False, True, 0
             self._body = b""
+            self._head, self.headers = self.headers, []
         else:
             self._take_ordinary_road()
 
@@ -66,6 +69,7 @@ class LaneProtocol(Protocol):
         if self._body is None:
             super().on_body(body)
             return
+        self._progressed, self._head_bytes = True, 0
         self._body += body
         if len(self._body) > MAX_BODY_BYTES:
             self._take_ordinary_road()
@@ -81,6 +85,13 @@ class LaneProtocol(Protocol):
                 return
             self._take_ordinary_road()
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """See `Protocol`. A request whose body is still to come is waited for on the ordinary road: here, nobody would
+        know of it."""
+        if self._body is not None and not self.transport.is_closing():
+            self._take_ordinary_road()
+        super().shutdown()
 
     def _may_take_lane(self) -> bool:
         return (self.url.startswith(_GATE) or self.url == _VERIFY) and (
@@ -99,7 +110,8 @@ class LaneProtocol(Protocol):
     def _take_ordinary_road(self) -> None:
         """Go on as if the lane did not exist: the scope, the head, and the body so far."""
         if self._bare:
-            url, headers, expects = self.url, self.headers, self.expect_100_continue
+            headers = self.headers if self._body is None else self._head
+            url, expects = self.url, self.expect_100_continue and self._body is None
             super().begin_scope()
             self.url, self.expect_100_continue = url, expects
             self.headers.extend(headers)
@@ -124,8 +136,8 @@ class LaneProtocol(Protocol):
         peer = self.client[0] if self.client else ""
         try:
             if self.url == _VERIFY:
-                return self._lane.verify(self.headers, peer, body) if method == b"POST" else None
-            return None if body or method in _NOT_HERE else self._lane.forward(self.url, self.headers, peer)
+                return self._lane.verify(self._head, peer, body) if method == b"POST" else None
+            return None if body or method in _NOT_HERE else self._lane.forward(self.url, self._head, peer)
         except Exception as error:  # noqa: BLE001 - the parser would take it for a fault of the client's
             self.app.lane_failed(error)
             return None
