@@ -83,6 +83,9 @@ class Fact(NamedTuple):
 FACTS = {
     "password_characters": Fact("people.passwords.LEAST_CHARACTERS", characters, "The shortest password of a member."),
     "console_page": Fact("manage.browse.PAGE_KEYS", plain, "How many keys the console shows on a page."),
+    "audit_page": Fact("manage.ledger.PAGE_LINES", plain, "How many lines of the audit log are on a page."),
+    "stale": Fact("manage.browse.STALE_SECONDS", seconds, "Unused for so long, a key is called stale."),
+    "expiring": Fact("manage.browse.EXPIRING_SECONDS", seconds, "A key that ends within this is called expiring."),
     "session_idle": Fact("people.entry.IDLE_SECONDS", seconds, "After what time without use a session ends."),
     "session_absolute": Fact("people.entry.ABSOLUTE_SECONDS", seconds, "After what time a session ends anyway."),
     "in_use": Fact("server.console.show.IN_USE_SECONDS", seconds, "So lately used, a key is deleted by its name only."),

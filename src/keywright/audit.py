@@ -41,6 +41,7 @@ class Action(StrEnum):
     TOTP_ON = "totp.on"
     TOTP_OFF = "totp.off"
     RECOVERY_CODES = "totp.recovery_codes"
+    AUDIT_EXPORT = "audit.export"
 
 
 class ActorKind(StrEnum):

@@ -35,6 +35,8 @@ from keywright.watch import Watcher
 
 if TYPE_CHECKING:
     from keywright.manage.browse import Browser
+    from keywright.manage.insight import Insight
+    from keywright.manage.ledger import Ledger
     from keywright.people.directory import Directory
     from keywright.people.entry import Entry
 
@@ -111,6 +113,28 @@ class Keywright(Forking):
         from keywright.manage.browse import Browser
 
         return Browser(store=self.store, usage_store=self.usage_store, policy=self.policy, clock=self.clock)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The audit log."""
+        from keywright.manage.ledger import Ledger
+
+        return Ledger(store=self.store, policy=self.policy, clock=self.clock)
+
+    @cached_property
+    def insight(self) -> Insight:
+        """How keys do, and the account as a whole."""
+        from keywright.manage.insight import Insight
+
+        return Insight(
+            store=self.store,
+            usage_store=self.usage_store,
+            limiter=self.limiter,
+            browser=self.browser,
+            ledger=self.ledger,
+            policy=self.policy,
+            clock=self.clock,
+        )
 
     @cached_property
     def entry(self) -> Entry:

@@ -6,6 +6,7 @@ from keywright.audit import Actor
 from keywright.clock import Clock
 from keywright.errors import NotFound
 from keywright.manage.manager import Listed
+from keywright.manage.paging import cut
 from keywright.manage.rights import authorise, settled
 from keywright.record import LimitPolicy
 from keywright.stores.base import HourCount, KeyFilter, Store, UsageStore
@@ -72,20 +73,12 @@ class Browser:
             authorise(reads, actor, "keys:read", self._policy, now, account_id)
             rows = reads.matching_keys(account_id, wanted, now, PAGE_KEYS + 1, below=below, above=above)
             tally = reads.tally_keys(account_id, wanted, now)
-        more = len(rows) > PAGE_KEYS
-        rows = (rows[1:] if above is not None else rows[:PAGE_KEYS]) if more else rows
-        first = (above is None and below is None) or (above is not None and not more)
-        last = above is None and not more
-        slots = [row.slot for row in rows]
+        shown, newer, older = cut(rows, PAGE_KEYS, lambda row: row.slot, below=below, above=above)
+        slots = [row.slot for row in shown]
         uses = self._usage.last_uses(slots) if slots else {}
         recent = self._recent(account_id, slots, now)
-        seen = (Seen(Listed(row, uses.get(row.slot)), recent.get(row.slot, Activity())) for row in rows)
-        return KeyPage(
-            tuple(seen),
-            None if first or not rows else rows[0].slot,
-            None if last or not rows else rows[-1].slot,
-            tally,
-        )
+        seen = (Seen(Listed(row, uses.get(row.slot)), recent.get(row.slot, Activity())) for row in shown)
+        return KeyPage(tuple(seen), newer, older, tally)
 
     def one(self, actor: Actor, account_id: str, key_id: str) -> Seen:
         """One key, as on a page.

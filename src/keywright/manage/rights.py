@@ -45,12 +45,13 @@ UNRESTRICTED = Rights()
 #: Who is not restricted. Whatever is not named here is treated as a key: a word nobody knows must not open the door.
 _ON_THE_MACHINE = frozenset({ActorKind.COMMAND_LINE, ActorKind.LIBRARY, ActorKind.SYSTEM})
 
-_READING = ("account:read", "keys:read", "usage:read")
+_READING = ("account:read", "audit:read", "keys:read", "usage:read")
+_MANAGING = (*_READING, "audit:export", "keys:write")
 #: What each role may do in its account, as the scopes of a key that may do the same.
 SCOPES_OF_ROLE = {
     Role.VIEWER: _READING,
-    Role.ADMIN: (*_READING, "keys:write"),
-    Role.OWNER: (*_READING, "keys:write", "account:write"),
+    Role.ADMIN: _MANAGING,
+    Role.OWNER: (*_MANAGING, "account:write"),
 }
 #: What each role may give to keys. Only an owner hands out what reaches beyond the account.
 _GIFTS_OF_ROLE = {Role.VIEWER: (), Role.ADMIN: (FULL_ACCESS,), Role.OWNER: (FULL_ACCESS, OPERATOR_SCOPE)}

@@ -16,6 +16,7 @@ from keywright.audit import AuditEvent
 from keywright.digest import Digest
 from keywright.record import NO_TERMS, AccountTerms, KeyRow
 from keywright.stores.people import PeopleReads, PeopleWrites
+from keywright.stores.survey import SurveyReads
 from keywright.values import Value
 
 
@@ -80,6 +81,11 @@ class Snapshot(Protocol):
     @property
     def people(self) -> PeopleReads:
         """Members, sessions and whatever else is about people."""
+        ...
+
+    @property
+    def survey(self) -> SurveyReads:
+        """The audit log, and which keys want tidying up."""
         ...
 
     def account(self, account_id: str) -> Account | None:
@@ -292,6 +298,10 @@ class UsageStore(Protocol):
 
     def last_uses(self, slots: Sequence[int]) -> dict[int, LastUse]:
         """The last use of each of these slots that was ever used."""
+        ...
+
+    def used_at(self, slots: Sequence[int]) -> dict[int, float]:
+        """When each of these slots that was ever used was used last. For many slots at once."""
         ...
 
     def hourly(self, account_id: str, start: float, end: float, slot: int | None) -> list[HourCount]:

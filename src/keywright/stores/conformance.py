@@ -441,6 +441,7 @@ def last_use_never_moves_back(open_: OpenUsageStore) -> None:
         store.add([_used(1, (("refused", 1),)), _used(2, (("refused", 1),))], HOUR)
     with closing(open_()) as again:
         see(again.last_uses([1, 2, 3]) == {1: uses[1]}, "the latest, and none for keys that were never used")
+        see(again.used_at([1, 2, 3]) == {1: uses[1].at}, "and so where only the time is asked for")
         see(again.last_uses([]) == {}, "nobody asked for is nobody")
 
 

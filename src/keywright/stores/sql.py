@@ -18,6 +18,7 @@ from keywright.record import NEVER, AccountTerms, KeyRow
 from keywright.stores import search_sql as search, tables
 from keywright.stores.base import Account, Changes, Found, HourCount, KeyFilter, LastUse, UsageRow
 from keywright.stores.people_sql import SqlPeople
+from keywright.stores.survey_sql import SqlSurvey
 from keywright.values import replace
 
 #: Changes kept in the feed. A process that has slept longer than this many forgets everything it knew.
@@ -26,6 +27,7 @@ FEED_LENGTH = 100_000
 MOST_CHANGES_AT_ONCE = 10_000
 #: Of so many idempotency keys one, whichever it is, cleans up behind all that are too old.
 FORGET_EVERY = 256
+_SLOTS_AT_ONCE = 1000
 
 _KEY = select(tables.keys)
 _KEY_BY_DIGEST = (
@@ -107,6 +109,7 @@ class SqlSnapshot:
     def __init__(self, connection: Connection, *, locks: bool = False) -> None:
         self._connection = connection
         self.people = SqlPeople(connection, locks=locks)
+        self.survey = SqlSurvey(connection, to_row)
 
     def account(self, account_id: str) -> Account | None:
         """See `Snapshot.account`."""
@@ -367,6 +370,16 @@ def last_uses(connection: Connection, slots: Sequence[int]) -> dict[int, LastUse
     uses = tables.last_uses
     found = connection.execute(select(uses).where(uses.c.slot.in_(slots)))
     return {each.slot: LastUse(each.at, each.address, each.user_agent) for each in found}
+
+
+def used_at(connection: Connection, slots: Sequence[int]) -> dict[int, float]:
+    """See `UsageStore.used_at`."""
+    uses, found = tables.last_uses.c, dict[int, float]()
+    for start in range(0, len(slots), _SLOTS_AT_ONCE):
+        # Two columns, and no value made of each row: an account may have a hundred thousand of them.
+        statement = select(uses.slot, uses.at).where(uses.slot.in_(slots[start : start + _SLOTS_AT_ONCE]))
+        found.update((each[0], each[1]) for each in connection.execute(statement))
+    return found
 
 
 def hourly(connection: Connection, account_id: str, start: float, end: float, slot: int | None) -> list[HourCount]:

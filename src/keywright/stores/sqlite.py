@@ -168,6 +168,11 @@ class SqliteUsageStore:
         with self._file.reading() as connection:
             return sql.last_uses(connection, slots)
 
+    def used_at(self, slots: Sequence[int]) -> dict[int, float]:
+        """See `UsageStore.used_at`."""
+        with self._file.reading() as connection:
+            return sql.used_at(connection, slots)
+
     def hourly(self, account_id: str, start: float, end: float, slot: int | None) -> list[HourCount]:
         """See `UsageStore.hourly`."""
         with self._file.reading() as connection:

@@ -21,7 +21,9 @@ from keywright.people.values import Visit
 from keywright.server.console import assets
 from keywright.server.console.ask import Ask, Route
 from keywright.server.console.assets import Assets, accepts_gzip
+from keywright.server.console.audit_pages import routes as audit_routes
 from keywright.server.console.entry_pages import SIGN_IN, routes as entry_routes, sign_in_path
+from keywright.server.console.insight_pages import routes as insight_routes
 from keywright.server.console.key_pages import routes as key_routes
 from keywright.server.console.origin import THEME_COOKIE, THEMES, Origin, cookies, is_own_request, origin_of
 from keywright.server.console.own_pages import routes as own_routes
@@ -31,7 +33,7 @@ from keywright.server.console.settings_pages import routes as settings_routes
 from keywright.values import replace
 
 #: Whoever brings more pages adds theirs here.
-_ROUTES = (entry_routes, key_routes, people_routes, own_routes, settings_routes)
+_ROUTES = (entry_routes, key_routes, insight_routes, audit_routes, people_routes, own_routes, settings_routes)
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 200
 _THREADS = 4

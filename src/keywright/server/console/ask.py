@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -13,6 +14,15 @@ from keywright.people.values import Visit, Visitor
 from keywright.server.console.origin import Origin
 from keywright.stores.people import Role
 from keywright.values import Value
+
+#: What SQLite can count to has more.
+_NUMBER_CHARACTERS = 19
+
+
+def query_of(values: Mapping[str, Any]) -> str:
+    """The end of an address with these values; what is empty is left out."""
+    given = {name: value for name, value in values.items() if value not in ("", None)}
+    return "?" + urlencode(given) if given else ""
 
 
 class Ask(Value, frozen=True, gc=False):
@@ -45,6 +55,11 @@ class Ask(Value, frozen=True, gc=False):
     def field(self, name: str) -> str:
         """A field of the form; empty if it is not there."""
         return self.form.get(name, [""])[0]
+
+    def number(self, name: str) -> int | None:
+        """A whole number in the query, such as the place where a page begins; None for anything else."""
+        text = self.query.get(name, "")
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < _NUMBER_CHARACTERS else None
 
     @property
     def visitor(self) -> Visitor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -16,7 +15,8 @@ from keywright.manage.manager import Created
 from keywright.manage.values import KNOWN_SCOPES
 from keywright.record import FULL_ACCESS, OPERATOR_SCOPE
 from keywright.server.console import show
-from keywright.server.console.ask import Ask, Route
+from keywright.server.console.ask import Ask, Route, query_of
+from keywright.server.console.origin import own_path
 from keywright.server.console.pages import Pages
 from keywright.stores.base import KeyFilter
 from keywright.stores.people import Role
@@ -69,7 +69,7 @@ class _KeyPages:
         text = self._searched(ask.query.get("q", ""))
         soon = self._keywright.clock.now() + EXPIRING_SECONDS
         wanted = KeyFilter(text=text, expiring_until=soon, **FILTERS.get(chosen, {}))
-        below, above = _slot(ask.query.get("below")), _slot(ask.query.get("above"))
+        below, above = ask.number("below"), ask.number("above")
         page = self._browser.page(ask.actor, ask.account_id, wanted, below=below, above=above)
         state = {"q": text, "show": chosen if chosen in FILTERS else ""}
         return self._pages.answer(
@@ -79,7 +79,7 @@ class _KeyPages:
             filters=FILTERS,
             chosen=state["show"],
             text=text,
-            at=lambda **more: PATH + _query({**state, **more}),
+            at=lambda **more: PATH + query_of({**state, **more}),
             limits=self._keywright.policy.default,
             samples=self._samples(ask),
         )
@@ -208,11 +208,11 @@ class _KeyPages:
 
     def disable(self, ask: Ask) -> Response:
         self._manager.update(ask.actor, ask.account_id, ask.parts["key_id"], {"disabled": True})
-        return self._pages.redirect(ask, PATH)
+        return self._pages.redirect(ask, own_path(ask.field("next"), PATH))
 
     def enable(self, ask: Ask) -> Response:
         self._manager.update(ask.actor, ask.account_id, ask.parts["key_id"], {"disabled": False})
-        return self._pages.redirect(ask, PATH)
+        return self._pages.redirect(ask, own_path(ask.field("next"), PATH))
 
 
 _VARIABLE = "SALESWEBHOOKS_API_KEY"
@@ -242,12 +242,3 @@ def _checked_day(text: str) -> str:
         return timestamp(parse_timestamp(text))
     except ValueError:
         raise InvalidValue("Choose the day on which the key is to end.", "expires_at") from None
-
-
-def _slot(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 19 else None
-
-
-def _query(values: dict[str, Any]) -> str:
-    given = {name: value for name, value in values.items() if value not in ("", None)}
-    return "?" + urlencode(given) if given else ""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from keywright.clock import timestamp
 from keywright.limits.base import Limit
@@ -86,6 +89,11 @@ def day(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%-d %b %Y}"
 
 
+def short_day(at: float) -> str:
+    """``15 Jan``; for where the year cannot be another one than is meant."""
+    return f"{datetime.fromtimestamp(at, UTC):%-d %b}"
+
+
 def moment(at: float) -> str:
     """``15 Jan 2026, 08:41``."""
     return f"{datetime.fromtimestamp(at, UTC):%-d %b %Y, %H:%M}"
@@ -121,6 +129,17 @@ def address(text: str, masked: bool) -> str:
 def limits(found: tuple[Limit, ...]) -> str:
     """``100/15m``, several with commas; empty for none."""
     return ", ".join(map(str, found))
+
+
+def details(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a line of the audit log says besides, as names and values; what is empty says nothing."""
+    return [(name, _plain(value)) for name, value in found.items() if value not in (None, "", [])]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def spark(activity: Activity) -> tuple[str, str]:

@@ -1,0 +1,24 @@
+"""Pages of what is shown the newest first, cut by where they end and not by their number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def cut(
+    found: Sequence[T], size: int, place: Callable[[T], int], *, below: int | None, above: int | None
+) -> tuple[Sequence[T], int | None, int | None]:
+    """A page of up to ``size``, of up to one more that was found below or above a place.
+
+    Returns:
+        The page; the place above which the page before it begins, None on the first page; the place below which the
+        next one begins, None on the last.
+    """
+    more = len(found) > size
+    page = (found[1:] if above is not None else found[:size]) if more else found
+    first = (above is None and below is None) or (above is not None and not more)
+    last = above is None and not more
+    return page, None if first or not page else place(page[0]), None if last or not page else place(page[-1])
