@@ -280,6 +280,13 @@ def test_a_batch_that_is_wrong_somewhere_charges_nobody(roads: Roads, caller: st
     assert left(roads, made.key) == 100
 
 
+def test_a_path_below_it_is_any_other_path(roads: Roads) -> None:
+    """S37: what is not there is 404, counts, and is charged like everywhere."""
+    key = roads.create(rate_limit="5/15m").key
+    answer = roads.ordinary(PATH + "/nowhere", (("X-API-Key", key),))
+    assert (answer.status_code, answer.headers["X-RateLimit-Remaining"]) == (404, "4")
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_another_method_is_told_which_there_is(roads: Roads, caller: str, method: str) -> None:
     """S37: credentials first, then what is wrong with the request."""

@@ -213,6 +213,8 @@ def test_nothing_that_opens_a_door_is_in_the_database(installation: Installation
     secret = totp.new_secret()
     me = visitor(installation, session)
     codes = keywright.directory.set_totp(me, secret, code_now(installation, secret), PASSWORD, WHERE)
+    with pytest.raises(InvalidValue, match="already"):
+        keywright.directory.set_totp(me, secret, code_now(installation, secret), PASSWORD, WHERE)
     link = keywright.entry.new_link(ME, "maya@example.com")
     held = b"".join(each.read_bytes() for each in keywright.settings.data_dir.iterdir() if each.is_file())
 

@@ -230,6 +230,9 @@ class Directory(Office):
         codes = totp.new_recovery_codes()
         with self._store.transaction() as tx:
             member = require_member(tx, visitor)
+            if member.totp_secret is not None:
+                # Two at once: the telephone of the first would hold a secret that is no longer asked for.
+                raise InvalidValue("A code is asked for already. Switch that off first.", "code")
             tx.people.update_member(member.id, totp_secret=self._sealer.seal(secret, member.id), totp_step=step)
             tx.people.set_recovery_codes(member.id, [self._sealer.digests(each)[0] for each in codes])
             tx.people.delete_sessions(member.id, visitor.session.digest)

@@ -52,7 +52,8 @@ def create_app(opened: Keywright, counts: Counts | None = None) -> Edge:
     keys = CountedKeys(opened, counts)
     routes = Console(build_api(opened, readiness, keys), opened)
     # Who asks about another key is asked who he is, and pays nothing.
-    keyed = ByPath(verdicts.PATH, KeyAuth(routes, AskingFree(opened), PROTECTED), KeyAuth(routes, keys, PROTECTED))
+    free = (verdicts.PATH, verification.BATCH_PATH)
+    keyed = ByPath(free, KeyAuth(routes, AskingFree(opened), PROTECTED), KeyAuth(routes, keys, PROTECTED))
     gate = Gate(opened, TokenMaker(opened.gate_token_keys, opened.settings.gate_token_seconds))
     lane = Lane(opened, keys, gate, Verdicts(), EVERY_ANSWER)
     return Edge(ForwardAuth(keyed, keys, gate), opened, counts, readiness, lane)

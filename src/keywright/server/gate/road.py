@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from keywright.adapters import answers
 from keywright.adapters.answers import Fault
@@ -90,13 +91,13 @@ class AskingFree:
 
 
 class ByPath:
-    """One application for a path and everything below it, another for all others."""
+    """One application for some paths, another for all others."""
 
-    def __init__(self, path: str, there: App, elsewhere: App) -> None:
-        self._path = path
+    def __init__(self, paths: Collection[str], there: App, elsewhere: App) -> None:
+        self._paths = frozenset(paths)
         self._there = there
         self._elsewhere = elsewhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        inside = scope["type"] == "http" and (scope["path"] + "/").startswith(self._path + "/")
+        inside = scope["type"] == "http" and scope["path"] in self._paths
         await (self._there if inside else self._elsewhere)(scope, receive, send)
