@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -147,11 +149,12 @@ def test_an_answer_to_nobody_is_not_taken_for_the_next() -> None:
             assert outcome.record.name == "A key"
 
 
-def test_a_fork_shares_no_connection() -> None:
+@pytest.mark.parametrize("fork", [os.fork, ctypes.PyDLL(None).fork], ids=["of Python", "behind its back"])
+def test_a_fork_shares_no_connection(fork: Callable[[], int]) -> None:
     """A child that asks over its parent's connection could be given the parent's answer: each opens its own."""
     with misbehaving(GOOD) as server, remote(server.url) as asking:
         asking.verify(KEY)
-        child = os.fork()
+        child = fork()
         if child == 0:
             os._exit(0 if isinstance(asking.verify(KEY), Accepted) else 1)
         assert os.waitpid(child, 0)[1] == 0

@@ -51,7 +51,7 @@ MUTANTS = {
         "adapters/asking.py",
         "        if self._process != os.getpid():",
         "        if not self._kept:",
-        f"{FAILURES}::test_a_fork_shares_no_connection",
+        f"{FAILURES}::test_a_fork_shares_no_connection[behind its back]",
     ),
     "a cache spends no limits": (
         "adapters/remote.py",

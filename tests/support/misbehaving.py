@@ -52,11 +52,13 @@ def says_nothing(connection: socket.socket) -> bool:
 
 
 def drips(connection: socket.socket) -> bool:
-    """Goes on for ever with an answer that has no end, a few bytes at a time."""
+    """Sends a good answer so slowly, a byte at a time, that nobody should have the patience for it."""
     waiting = threading.Event()
-    connection.sendall(b"HTTP/1.1 200 OK\r\n")
-    while not waiting.wait(0.02):
-        connection.sendall(b"X-A: b\r\n"[:4])
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    for _ in range(100):
+        waiting.wait(0.02)
+        connection.sendall(b"x")
+    connection.sendall(b"\r\n" + answer(VERDICT).partition(b"\r\n")[2])
     return False
 
 

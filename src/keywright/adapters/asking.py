@@ -18,9 +18,6 @@ from contextlib import suppress
 from http.client import HTTPResponse
 from typing import Any, NamedTuple
 
-from keywright import forks
-from keywright.forks import Forking
-
 #: How long a connection is kept without a question. A server hangs up after five seconds, and whoever asks at that very
 #: moment gets no answer.
 KEEP_SECONDS = 2.0
@@ -57,7 +54,7 @@ class Deadline:
         return left
 
 
-class Line(Forking):
+class Line:
     """The way to one server. Any number of threads may ask at once; each has a connection to itself meanwhile.
 
     Args:
@@ -70,7 +67,6 @@ class Line(Forking):
         # Without a lock: a deque gives each of its members to one thread, and nothing has to be mended after a fork.
         self._kept: deque[_Connection] = deque()
         self._process = os.getpid()
-        forks.register(self)
 
     def ask(self, question: bytes, seconds: float) -> Reply:
         """The answer to a whole HTTP request.
@@ -98,7 +94,7 @@ class Line(Forking):
     def _take(self) -> _Connection | None:
         """A connection that seems to be good, and is nobody else's."""
         if self._process != os.getpid():
-            # Forked behind the interpreter's back: the parent uses these, and would be given our answers.
+            # Forked, perhaps behind the interpreter's back: the parent uses these, and would be given our answers.
             self._kept, self._process = deque(), os.getpid()
         while self._kept:
             try:
@@ -158,10 +154,6 @@ class Line(Forking):
         with suppress(IndexError):
             while True:
                 self._kept.pop().close()
-
-    def after_fork(self) -> None:
-        """In a forked child: the connections are the parent's."""
-        self._kept, self._process = deque(), os.getpid()
 
 
 class _Connection:
