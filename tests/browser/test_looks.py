@@ -14,6 +14,7 @@ from browser.window import KEYS, Window
 from support.faces import beside
 from support.installation import ME
 from support.servers import Server
+from support.waiting import eventually
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 #: axe-core 4.14.1, MPL-2.0.
@@ -44,6 +45,7 @@ PAGES = (
 )
 STRANGERS = ("/sign-in", "/sign-in/link", "/join")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+USED = "Zapier with quite a long name, for the sake of the narrow window"
 #: Names that break pages which are not careful.
 HOSTILE = (
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", '"><svg onload=alert(1)>', "'><b>x</b>", "{{7*7}}",
@@ -71,7 +73,7 @@ def furnished(console: Server) -> Server:
     console.key("GitHub Actions", "--environment", "test", "--expires", "3d")
     disabled = console.key("Old ERP connector")
     assert console.command("keys", "disable", disabled["id"]).returncode == 0
-    used = console.key("Zapier with quite a long name, for the sake of the narrow window", "--format", "ss")
+    used = console.key(USED, "--format", "ss")
     console.request("GET", "/v1/account", used["key"])
     return console
 
@@ -117,6 +119,44 @@ def test_every_page_is_accessible_and_fits(
             window.go(path)
             wrong += [f"{path}: {each}" for each in violations(window)]
     assert wrong == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_page_of_a_key_is_accessible_and_fits(
+    chromium: Browser, furnished: Server, session_of_owner: str, theme: str
+) -> None:
+    """The same of the page of a key that is used: its chart, its numbers, its limits; and its dialogs open on it."""
+    with beside(furnished) as keywright:
+        account_id = keywright.manager.operator_account().id
+        listed = keywright.manager.find(ME, account_id, USED)
+        assert eventually(lambda: keywright.manager.key(ME, account_id, listed.row.id).last_use)
+    with Window.opened(chromium, furnished, furnished.url, session_of_owner, color_scheme=theme) as window:
+        for width in (320, 390, 1440):
+            window.page.set_viewport_size({"width": width, "height": 844})
+            window.go(f"{KEYS}/{listed.row.id}?span=3d")
+            window.page.get_by_text("The numbers as a table").click()
+            assert window.overflow() <= 0
+            assert violations(window) == []
+        window.page.get_by_role("link", name="Delete").click()
+        window.page.locator("dialog[open] h2").wait_for()
+
+
+def test_the_page_of_a_key_works_without_script(chromium: Browser, furnished: Server, session_of_owner: str) -> None:
+    """From the list to a key, to another span, to its lines in the log and to deleting it: links and forms alone."""
+    options = {"java_script_enabled": False}
+    with Window.opened(chromium, furnished, furnished.url, session_of_owner, **options) as window:
+        page = window.go()
+        page.get_by_role("link", name=USED, exact=True).click()
+        page.get_by_role("link", name="30 days").click()
+        assert page.get_by_role("img", name="Bar chart").count() == 1
+        page.get_by_role("link", name="Delete").click()
+        assert page.get_by_role("button", name="Delete key").count() == 1
+        page.go_back()
+        page.get_by_role("link", name="In the audit log").click()
+        assert page.get_by_text("Key created").count() > 0
+        with page.expect_download() as taken:
+            page.get_by_role("button", name="Export CSV").click()
+        assert taken.value.suggested_filename.startswith("audit-log-")
 
 
 def look(window: Window, path: str, click: str) -> None:
@@ -166,8 +206,14 @@ def test_names_are_text_whatever_they_are(chromium: Browser, console: Server, se
             assert page.locator("dialog h2").text_content() == f"Delete {key.row.name}?"
             page.keyboard.press("Escape")
         assert page.locator("dialog[open]").count() == 0
-        for path in (f"{KEYS}/{made[0].row.id}/rotate", "/settings/general"):
+        page.set_viewport_size({"width": 320, "height": 844})
+        for key in made:
+            window.go(f"{KEYS}/{key.row.id}")
+            assert page.locator("h1").text_content() == key.row.name
+            assert window.overflow() <= 0
+        for path in (f"{KEYS}/{made[0].row.id}/rotate", "/settings/general", "/overview", "/audit-log"):
             window.go(path)
+            assert window.overflow() <= 0
     with beside(console) as keywright:
         for key in made:
             keywright.manager.delete(ME, account_id, key.row.id)
