@@ -61,7 +61,7 @@ MUTANTS = {
         "forks.py",
         "before=_before, ",
         "",
-        "tests/core/test_forks.py::test_children_outlive_their_parent",
+        "tests/core/test_forks.py",
     ),
     "a child may have more networks": (
         "manage/rights.py",

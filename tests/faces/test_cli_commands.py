@@ -153,7 +153,7 @@ def test_a_list_is_oldest_first_and_tab_separated_where_it_is_piped(server: Serv
 def test_accounts_are_named_by_id_or_by_name(server: Server) -> None:
     """`--account` takes what `accounts create` printed, or the name; a name that two have is refused."""
     made = _json(server, "accounts", "create", "By name")
-    assert tuple(made) == ("id", "name", "created_at")
+    assert tuple(made) == ("id", "name", "created_at", "account_rate_limit", "status")
 
     assert server.command("keys", "list", "--account", "By name").returncode == 0
     assert server.command("accounts", "create", "By name").stdout.startswith("acc_")

@@ -179,7 +179,7 @@ def test_a_fault_is_never_a_verdict(tmp_path_factory: pytest.TempPathFactory) ->
     """Mutant: what the machine cannot answer is answered as 401. Callers would throw good keys away."""
     assert_caught(
         tmp_path_factory.mktemp("mutant"),
-        "adapters/fastapi.py",
+        "adapters/guard.py",
         "            return answers.unavailable(error.retry_after_seconds)\n",
         "            return answers.invalid_key()\n",
         "tests/faces/test_faults_store.py::test_a_resource_store_that_cannot_be_written_is_503[nothing can grow]",

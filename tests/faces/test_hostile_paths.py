@@ -78,7 +78,7 @@ def test_open_routes_refuse_other_methods(server: Server, path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     ["/V1/account", "//v1/account", "/v1account", "/v2/account", "/%00", "/..", "/v1/../healthz", "/%2e%2e/etc/passwd",
-     "/static/../../etc/passwd", "/.env", "/.git/config", "/%F0%9F%94%91", "/a" * 1_000, "/index.php?x=<b>", "/%zz"],
+     "/files/../../etc/passwd", "/.env", "/.git/config", "/%F0%9F%94%91", "/a" * 1_000, "/index.php?x=<b>", "/%zz"],
 )  # fmt: skip
 def test_a_path_that_is_none_is_404_or_401_and_shows_nothing(server: Server, path: str) -> None:
     """No spelling of a path leads around the key, to a file, or to an error page of somebody else's making."""

@@ -214,6 +214,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_forgotten(four: Server) -> N
     assert load.refused == 0
 
 
+@pytest.mark.full
 def test_a_hangup_signal_replaces_every_worker_and_turns_nobody_away(four: Server) -> None:
     """SIGHUP: one after the other each worker is replaced by a new one, under load, and every request is answered."""
     key = four.key("Rolled", "--limit", "none")["key"]

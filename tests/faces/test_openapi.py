@@ -284,6 +284,10 @@ allow-x00 = false
 [checks]
 # No schema can say that a time lies in the future, or that a number is a telephone's: 422 answers that.
 positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409", "422"]
+# A body that is wrong and too large is refused for its size: nobody reads on.
+negative_data_rejection.expected-statuses = [
+  "400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429", "5xx"
+]
 """
 
 

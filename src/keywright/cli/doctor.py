@@ -55,6 +55,8 @@ def _value(settings: Any, name: str) -> Any:
         return None if getattr(settings, name) is None else "(hidden)"
     if name == "key_formats":
         return [each.name for each in settings.key_formats]
+    if name == "gate_routes":
+        return list(settings.gate_routes)
     value = getattr(settings, name)
     if isinstance(value, tuple):
         return [str(each) for each in value]
