@@ -17,8 +17,6 @@ import asyncio
 import atexit
 import threading
 from collections.abc import Callable, Sequence
-from functools import wraps
-from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -42,6 +40,7 @@ from keywright.adapters.guard import (
     Passed,
     Sent,
     Wanted,
+    checked_first,
     required_caller,
     wanting,
 )
@@ -123,17 +122,7 @@ def require_key(*, scopes: Sequence[str] = (), cost: int = 1, environment: str =
     wanted = wanting(scopes, cost, environment)
 
     def decorator(view: View) -> View:
-        if iscoroutinefunction(view):
-
-            @wraps(view)
-            async def wrapper(request: HttpRequest, *args: Any, **values: Any) -> Any:
-                return _refusal(request, wanted) or await view(request, *args, **values)
-        else:
-
-            @wraps(view)
-            def wrapper(request: HttpRequest, *args: Any, **values: Any) -> Any:
-                return _refusal(request, wanted) or view(request, *args, **values)
-
+        wrapper = checked_first(view, lambda request, *_, **__: _refusal(request, wanted))
         setattr(wrapper, WANTED_NAME, wanted)
         return cast(View, wrapper)
 

@@ -7,8 +7,6 @@ What a view finds in ``g.keywright`` is a `Caller`. Rate headers are added to wh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
-from inspect import iscoroutinefunction
 from typing import Any, NoReturn, TypeVar, cast
 
 from flask import Flask, Response, abort, current_app, g, request
@@ -24,6 +22,7 @@ from keywright.adapters.guard import (
     Keys,
     Passed,
     Wanted,
+    checked_first,
     required_caller,
     wanting,
 )
@@ -91,19 +90,7 @@ def require_key(*, scopes: Sequence[str] = (), cost: int = 1, environment: str =
     wanted = wanting(scopes, cost, environment)
 
     def decorator(view: View) -> View:
-        if iscoroutinefunction(view):
-
-            @wraps(view)
-            async def wrapper(*args: Any, **values: Any) -> Any:
-                _enforce(wanted)
-                return await view(*args, **values)
-        else:
-
-            @wraps(view)
-            def wrapper(*args: Any, **values: Any) -> Any:
-                _enforce(wanted)
-                return view(*args, **values)
-
+        wrapper = checked_first(view, lambda *_, **__: _enforce(wanted))
         setattr(wrapper, WANTED_NAME, wanted)
         return cast(View, wrapper)
 

@@ -8,7 +8,8 @@ with `Guard.decide` only where that says None.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, wraps
+from inspect import iscoroutinefunction
 from typing import Any, Protocol, TypeAlias, cast
 
 from keywright.adapters import answers
@@ -330,3 +331,22 @@ def required_caller(found: Mapping[str, Any], name: str = CALLER_NAME) -> Caller
     if caller is None:
         raise Misconfigured("Nobody asked for a key here: KeyAuth is not in front, or lets this path pass.")
     return caller
+
+
+def checked_first(view: Callable[..., Any], check: Callable[..., Any]) -> Callable[..., Any]:
+    """``view``, before which ``check`` is called with the same arguments: what that returns is the answer, and the view
+    is not called, unless it is None. Where the view is a coroutine function, so is what is returned."""
+    if iscoroutinefunction(view):
+
+        @wraps(view)
+        async def wrapper(*args: Any, **values: Any) -> Any:
+            instead = check(*args, **values)
+            return await view(*args, **values) if instead is None else instead
+    else:
+
+        @wraps(view)
+        def wrapper(*args: Any, **values: Any) -> Any:
+            instead = check(*args, **values)
+            return view(*args, **values) if instead is None else instead
+
+    return wrapper

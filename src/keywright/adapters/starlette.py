@@ -6,9 +6,7 @@ Put `adapters.asgi.KeyAuth` in front of the application; what is here builds on 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
 from http import HTTPStatus
-from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
 
 from starlette.applications import Starlette
@@ -21,7 +19,7 @@ from starlette.routing import Match
 from keywright.adapters import answers
 from keywright.adapters.answers import CODE_OF, Fault, FaultRaised
 from keywright.adapters.asgi import GUARD_NAME, REQUEST_ID_NAME, SCOPE_NAME
-from keywright.adapters.guard import Caller, Guard, Keys, Wanted, raised, required_caller, wanting
+from keywright.adapters.guard import Caller, Guard, Keys, Wanted, checked_first, raised, required_caller, wanting
 from keywright.errors import ActError, Unavailable
 from keywright.record import missing_scopes
 
@@ -54,21 +52,11 @@ def require_key(*, scopes: Sequence[str] = (), environment: str = "") -> Callabl
     """
     wanted = wanting(scopes, environment=environment)
 
+    def check(*args: Any, **values: Any) -> None:
+        enforce(_request_in(args, values), wanted)
+
     def decorator(endpoint: Endpoint) -> Endpoint:
-        if iscoroutinefunction(endpoint):
-
-            @wraps(endpoint)
-            async def wrapper(*args: Any, **values: Any) -> Any:
-                enforce(_request_in(args, values), wanted)
-                return await endpoint(*args, **values)
-        else:
-
-            @wraps(endpoint)
-            def wrapper(*args: Any, **values: Any) -> Any:
-                enforce(_request_in(args, values), wanted)
-                return endpoint(*args, **values)
-
-        return cast(Endpoint, wrapper)
+        return cast(Endpoint, checked_first(endpoint, check))
 
     return decorator
 

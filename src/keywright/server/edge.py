@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 MAX_HEADER_BYTES = 16_384
 MAX_HEADERS = 100
+#: Of the random part of a request's id.
+REQUEST_ID_BYTES = 8
 ALIAS = "/api/v1"
 ALIAS_OF = "/v1"
 #: Where a server puts a function that tells whether the connection is being closed, if it has one.
@@ -268,7 +270,7 @@ class _Client:
 
 def new_request_id() -> str:
     """The id of a request: random, and too short to be taken for a key's tail."""
-    return "req_" + secrets.token_hex(8)
+    return "req_" + secrets.token_hex(REQUEST_ID_BYTES)
 
 
 def _counting(receive: Receive) -> Receive:

@@ -25,9 +25,11 @@ from keywright.outcome import Accepted, Outcome, Refused
 from keywright.reason import NOT_A_KEY
 from keywright.record import Network, Record, Request, missing_scopes
 from keywright.route import Route
+from keywright.server.edge import REQUEST_ID_BYTES
 from keywright.server.gate import dialects, identity, verdict
 from keywright.server.gate.gate import PATH, SECRET_HEADER, Asked, Gate, path_asked
 from keywright.server.gate.verdict import Verdicts
+from keywright.server.gate.written import OncePerRecord
 from keywright.values import Value, from_json
 
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
@@ -36,8 +38,6 @@ RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
 MAX_HEADERS = 50
 MAX_HEAD_BYTES = 8192
 MAX_BODY_BYTES = 4096
-#: Records whose identity is written out already; emptied when full.
-MAX_WRITTEN = 100_000
 
 _API_KEY, _AUTHORIZATION, _FORWARDED_FOR = b"x-api-key", b"authorization", b"x-forwarded-for"
 _ACCEPT, _AGENT, _CONTENT_TYPE, _LENGTH = b"accept", b"user-agent", b"content-type", b"content-length"
@@ -52,8 +52,6 @@ _JSON_TYPE = b"content-type: application/json\r\n"
 _VERIFY = (verdict.VERIFY_SCOPE,)
 #: A route behind which a proxy appends what it is asked for; anything that would have to be decoded is left to others.
 _FOLLOWED = re.compile(rb"(/v1/gate/[a-z0-9_-]+)(/[A-Za-z0-9/._~-]*)(?:\?[!-~]*)?")
-#: Of the random part of a request's id, as `edge.new_request_id` makes it.
-_ID_BYTES = 8
 _MANY_IDS = 512
 #: Too long to be a scheme without anything behind it, and without a blank there is nothing behind one.
 _PLAIN_KEY = re.compile(rb"[!-~]{8,}")
@@ -90,7 +88,7 @@ class Lane:
         self._warm, self._now = keys.warm, keywright.clock.now
         self._trusted: tuple[Network, ...] = keywright.settings.trusted_proxies
         self._ending = _block(every_answer) + b"x-request-id: "
-        self._written: dict[str, tuple[Record, str]] = {}
+        self._identity = OncePerRecord(_identity)
         self._refusals: dict[tuple[str, str], tuple[int, bytes, bytes]] = {}
         self._refused_at = 0
         self._ids: list[bytes] = []
@@ -151,19 +149,6 @@ class Lane:
             f"ratelimit-policy: {policy}\r\nratelimit: {limits}\r\n"
         ).encode()
 
-    def _identity(self, record: Record) -> str:
-        """The headers of a record, up to where its token goes."""
-        # Of a key that was changed, a new record is remembered.
-        found = self._written.get(record.key_id)
-        if found is not None and found[0] is record:
-            return found[1]
-        if len(self._written) >= MAX_WRITTEN:
-            self._written.clear()
-        pairs = zip(identity.NAMES, (*identity.of_record(record), ""), strict=False)
-        block = _block(encoded(pairs)).removesuffix(b"\r\n").decode("latin-1")
-        self._written[record.key_id] = record, block
-        return block
-
     def _not_a_key(self, route: Route, fault: Fault, now: float, record: Record | None, client: str) -> Answered:
         """The answer to garbage, which comes in floods: written once a second for each way to say it."""
         if int(now) != self._refused_at:
@@ -218,8 +203,8 @@ class Lane:
     def _request_id(self) -> bytes:
         # Drawn by the hundred: one system call for each would cost as much as the verification.
         if not self._ids:
-            drawn = secrets.token_hex(_ID_BYTES * _MANY_IDS).encode()
-            size = 2 * _ID_BYTES
+            drawn = secrets.token_hex(REQUEST_ID_BYTES * _MANY_IDS).encode()
+            size = 2 * REQUEST_ID_BYTES
             self._ids = [b"req_" + drawn[start : start + size] for start in range(0, len(drawn), size)]
         return self._ids.pop()
 
@@ -230,6 +215,12 @@ class Lane:
         request_id = self._request_id()
         pieces = block, len(body), after, self._ending, request_id, body
         return Answered(status, b"%bcontent-length: %d\r\n%b%b%b\r\n\r\n%b" % pieces, record, client, request_id)
+
+
+def _identity(record: Record) -> str:
+    """The headers of a record, up to where its token goes."""
+    pairs = zip(identity.NAMES, (*identity.of_record(record), ""), strict=False)
+    return _block(encoded(pairs)).removesuffix(b"\r\n").decode("latin-1")
 
 
 def _read(headers: RawHeaders) -> dict[bytes, bytes] | None:

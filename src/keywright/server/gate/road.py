@@ -13,7 +13,7 @@ from keywright.adapters.guard import Keys, Sent
 from keywright.build import Keywright
 from keywright.errors import Unavailable
 from keywright.outcome import Outcome
-from keywright.record import Record, Request
+from keywright.record import Request
 from keywright.route import Route
 from keywright.server.edge import PEER_NAME
 from keywright.server.gate.gate import NO_SUCH_ROUTE, NOT_A_PROXY, SECRET_HEADER, Answer, Asked, Gate, path_asked
@@ -77,17 +77,13 @@ class AskingFree:
     """Keys that are only asked who they are: of whoever asks about other keys, nothing is taken. For `KeyAuth`."""
 
     def __init__(self, keywright: Keywright) -> None:
-        self._keywright = keywright
         self.clock = keywright.clock
         self.trusted_proxies = keywright.trusted_proxies
         self.verify = keywright.verifier.identify
         self.warm = keywright.verifier.warm_identity
         self.surface_prefix = keywright.surface_prefix
         self.redact = keywright.redact
-
-    def note_forbidden(self, record: Record) -> None:
-        """See `Keywright.note_forbidden`."""
-        self._keywright.note_forbidden(record)
+        self.note_forbidden = keywright.note_forbidden
 
 
 class ByPath:

@@ -16,6 +16,7 @@ from keywright.outcome import Accepted, Outcome, Refused
 from keywright.reason import Reason
 from keywright.record import NEVER, OPERATOR_SCOPE, Record, Request, missing_scopes, parse_address
 from keywright.route import MAX_COST
+from keywright.server.gate.written import OncePerRecord
 
 #: What the caller's own key needs.
 VERIFY_SCOPE = "verify"
@@ -23,8 +24,6 @@ VERIFY_SCOPE = "verify"
 MAX_BATCH = 100
 MEMBERS = ("key", "scope", "scopes", "cost", "address", "environment", "user_agent", "account_id")
 _TEXT_CHARACTERS = 1024
-#: Verdicts on keys whose identity is written out already; emptied when full.
-MAX_WRITTEN = 100_000
 
 
 def asked(value: Any, account_id: str) -> tuple[str, Request]:
@@ -105,7 +104,7 @@ class Verdicts:
     """Writes verdicts. What does not change between two of them on the same key is written once."""
 
     def __init__(self) -> None:
-        self._written: dict[str, tuple[Record, bytes]] = {}
+        self._good = OncePerRecord(_good)
 
     def write(self, outcome: Outcome) -> bytes:
         """The verdict as JSON."""
@@ -118,17 +117,10 @@ class Verdicts:
         unknown = verdict(Refused(Reason.UNKNOWN))
         return to_json({**unknown, "code": UNAVAILABLE, "retry_after_seconds": error.retry_after_seconds})
 
-    def _good(self, record: Record) -> bytes:
-        # Of a key that was changed, a new record is remembered.
-        found = self._written.get(record.key_id)
-        if found is not None and found[0] is record:
-            return found[1]
-        if len(self._written) >= MAX_WRITTEN:
-            self._written.clear()
-        whole = to_json(verdict(Accepted(record)))
-        written = whole.removesuffix(b"null}")
-        self._written[record.key_id] = record, written
-        return written
+
+def _good(record: Record) -> bytes:
+    """The verdict on a request that passed, up to where ``ratelimit`` is told."""
+    return to_json(verdict(Accepted(record))).removesuffix(b"null}")
 
 
 def _standing(decision: Decision | None) -> bytes:
