@@ -35,8 +35,8 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "a route is open to viewers": (
         "server/console/key_pages.py",
-        'Route("POST", PATH, made.create, Role.ADMIN)',
-        'Route("POST", PATH, made.create)',
+        'Route("POST", every, made.create, Role.ADMIN)',
+        'Route("POST", every, made.create)',
         _DOORS + "test_a_role_reaches_no_route_that_is_above_it",
     ),
     "strangers are not turned away": (

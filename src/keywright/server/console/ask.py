@@ -12,6 +12,7 @@ from keywright.audit import Actor
 from keywright.errors import NotFound
 from keywright.people.values import Visit, Visitor
 from keywright.server.console.origin import Origin
+from keywright.server.console.place import CONSOLE, Place
 from keywright.stores.people import Role
 from keywright.values import Value
 
@@ -38,6 +39,7 @@ class Ask(Value, frozen=True, gc=False):
         nonce: of this answer.
         in_place: whether htmx asks, and takes only what changes.
         guest: whoever has signed in; None for a stranger.
+        place: where the page stands.
     """
 
     path: str
@@ -51,6 +53,7 @@ class Ask(Value, frozen=True, gc=False):
     origin: Origin
     visit: Visit
     guest: Visitor | None = None
+    place: Place = CONSOLE
 
     def field(self, name: str) -> str:
         """A field of the form; empty if it is not there."""

@@ -19,8 +19,9 @@ from keywright.people.values import Entered
 from keywright.server.console.ask import Ask, Route
 from keywright.server.console.origin import THEMES, no_session_cookie, own_path, session_cookie, theme_cookie
 from keywright.server.console.pages import Pages
+from keywright.server.console.place import CONSOLE
 
-HOME = "/settings/api-keys"
+HOME = CONSOLE.keys
 SIGN_IN = "/sign-in"
 CODE = "/sign-in/code"
 LINK = "/sign-in/link"

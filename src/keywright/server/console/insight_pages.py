@@ -10,21 +10,21 @@ from keywright.build import Keywright
 from keywright.manage.insight import DEFAULT_SPAN, SPANS
 from keywright.server.console import show
 from keywright.server.console.ask import Ask, Route
-from keywright.server.console.audit_pages import PATH as AUDIT_PATH
 from keywright.server.console.charts import COLOURS, chart
-from keywright.server.console.key_pages import PATH as KEYS_PATH
 from keywright.server.console.pages import Pages
+from keywright.server.console.place import CONSOLE, Place
 
 OVERVIEW = "/overview"
 
 
 def routes(keywright: Keywright, pages: Pages) -> list[Route]:
     """The routes. Those of `key_pages` must come first: its ``new`` looks like an id."""
-    made = _InsightPages(keywright, pages)
-    return [
-        Route("GET", OVERVIEW, made.overview),
-        Route("GET", KEYS_PATH + "/{key_id}", made.key),
-    ]
+    return [Route("GET", OVERVIEW, _InsightPages(keywright, pages).overview), *key_routes(keywright, pages)]
+
+
+def key_routes(keywright: Keywright, pages: Pages, place: Place = CONSOLE) -> list[Route]:
+    """Those of single keys alone, in a place."""
+    return [Route("GET", place.keys + "/{key_id}", _InsightPages(keywright, pages).key)]
 
 
 class _InsightPages:
@@ -59,7 +59,6 @@ class _InsightPages:
             span=span,
             limits=show.limits(self._keywright.policy.limits(row.format, row.limits)),
             metadata=json.dumps(row.metadata_object, ensure_ascii=False, indent=2) if row.metadata_object else "",
-            audit_path=AUDIT_PATH,
         )
 
 

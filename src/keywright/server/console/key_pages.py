@@ -1,4 +1,4 @@
-"""Settings → API Keys."""
+"""Settings → API Keys, and the same pages wherever else they stand."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from keywright.server.console import show
 from keywright.server.console.ask import Ask, Route, query_of
 from keywright.server.console.origin import own_path
 from keywright.server.console.pages import Pages
+from keywright.server.console.place import CONSOLE, Place
 from keywright.stores.base import KeyFilter
 from keywright.stores.people import Role
 
-PATH = "/settings/api-keys"
 #: What the page offers to show, besides everything: the name of the text and of the count, and what it asks for.
 FILTERS = {
     "live": {"environment": "live"},
@@ -37,14 +37,14 @@ WAITING_SECONDS = 600
 _ONCE_CHARACTERS = 22
 
 
-def routes(keywright: Keywright, pages: Pages) -> list[Route]:
-    """The routes."""
+def routes(keywright: Keywright, pages: Pages, place: Place = CONSOLE) -> list[Route]:
+    """The routes of a place."""
     made = _KeyPages(keywright, pages)
-    one = PATH + "/{key_id}"
+    every, one = place.keys, place.keys + "/{key_id}"
     return [
-        Route("GET", PATH, made.listed),
-        Route("GET", f"{PATH}/new", made.new, Role.ADMIN),
-        Route("POST", PATH, made.create, Role.ADMIN),
+        Route("GET", every, made.listed),
+        Route("GET", f"{every}/new", made.new, Role.ADMIN),
+        Route("POST", every, made.create, Role.ADMIN),
         Route("GET", f"{one}/first-use", made.first_use, Role.ADMIN),
         Route("GET", f"{one}/delete", made.ask_delete, Role.ADMIN),
         Route("POST", f"{one}/delete", made.delete, Role.ADMIN),
@@ -79,7 +79,7 @@ class _KeyPages:
             filters=FILTERS,
             chosen=state["show"],
             text=text,
-            at=lambda **more: PATH + query_of({**state, **more}),
+            at=lambda **more: ask.place.keys + query_of({**state, **more}),
             limits=self._keywright.policy.default,
             samples=self._samples(ask),
         )
@@ -186,7 +186,7 @@ class _KeyPages:
             error = InvalidValue(self._pages.words("delete.mismatch"), "confirm")
             return self._delete_form(ask, 422, error)
         self._manager.delete(ask.actor, ask.account_id, seen.listed.row.id)
-        return self._pages.redirect(ask, PATH)
+        return self._pages.redirect(ask, ask.place.keys)
 
     def ask_rotate(self, ask: Ask) -> Response:
         return self._rotate_form(ask)
@@ -208,11 +208,11 @@ class _KeyPages:
 
     def disable(self, ask: Ask) -> Response:
         self._manager.update(ask.actor, ask.account_id, ask.parts["key_id"], {"disabled": True})
-        return self._pages.redirect(ask, own_path(ask.field("next"), PATH))
+        return self._pages.redirect(ask, own_path(ask.field("next"), ask.place.keys))
 
     def enable(self, ask: Ask) -> Response:
         self._manager.update(ask.actor, ask.account_id, ask.parts["key_id"], {"disabled": False})
-        return self._pages.redirect(ask, own_path(ask.field("next"), PATH))
+        return self._pages.redirect(ask, own_path(ask.field("next"), ask.place.keys))
 
 
 _VARIABLE = "SALESWEBHOOKS_API_KEY"
