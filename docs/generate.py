@@ -89,6 +89,11 @@ FACTS = {
     "session_idle": Fact("people.entry.IDLE_SECONDS", seconds, "After what time without use a session ends."),
     "session_absolute": Fact("people.entry.ABSOLUTE_SECONDS", seconds, "After what time a session ends anyway."),
     "in_use": Fact("server.console.show.IN_USE_SECONDS", seconds, "So lately used, a key is deleted by its name only."),
+    "figures": Fact(
+        "people.throttle.FIGURES_TRIES", plain, "Wrong one-time codes of a person, from anywhere; then 429."
+    ),
+    "figures_time": Fact("people.throttle.FIGURES_SECONDS", seconds, "In what time; and how long it lasts."),
+    "door": Fact("server.console.app.MOST_WAITING", plain, "Strangers' requests to the console that wait; 503 above."),
     "setup_link": Fact("people.entry.SETUP_SECONDS", seconds, "How long a setup link works."),
     "sign_in_link": Fact("people.entry.LINK_SECONDS", seconds, "How long a sign-in link works."),
     "invitation": Fact("people.directory.INVITATION_SECONDS", seconds, "How long an invitation works."),

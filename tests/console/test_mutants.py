@@ -83,8 +83,8 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "tries are not counted": (
         "people/throttle.py",
-        "    if waits:",
-        "    if False:",
+        "            if count > most:",
+        "            if False:",
         _ENTRY + "test_trying_is_throttled_whether_or_not_there_is_such_a_person",
     ),
     "who is not there is refused at once": (

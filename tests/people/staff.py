@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from keywright import Keywright
+from keywright import Keywright, ManualClock
+from keywright.people import totp
 from keywright.people.passwords import Passwords
 from keywright.people.values import Visit, Visitor
 from keywright.stores.people import Role
@@ -31,6 +32,33 @@ def claimed(installation: Installation) -> str:
 def signed_in(installation: Installation, email: str = "maya@example.com") -> str:
     """A new session of a member."""
     return installation.keywright.entry.sign_in(email, PASSWORD, WHERE).text
+
+
+def visitor(installation: Installation, text: str) -> Visitor:
+    """Whose session it is."""
+    found = installation.keywright.entry.visitor(text)
+    assert found
+    return found
+
+
+def code_now(clock: ManualClock, secret: bytes) -> str:
+    """The code that a telephone shows now."""
+    return totp.code(secret, int(clock.now()) // totp.STEP_SECONDS)
+
+
+def wrong_code(clock: ManualClock, secret: bytes) -> str:
+    """Six figures that are none of the codes around now."""
+    return next(text for text in map("{:06}".format, range(4)) if totp.matching_step(secret, text, clock.now()) is None)
+
+
+def with_second_factor(installation: Installation, session: str) -> tuple[bytes, list[str]]:
+    """Give the member of a session a second factor: its secret, and the recovery codes. A minute later, so that the
+    code of then can be shown."""
+    secret = totp.new_secret()
+    me, code = visitor(installation, session), code_now(installation.clock, secret)
+    codes = installation.keywright.directory.set_totp(me, secret, code, PASSWORD, WHERE)
+    installation.clock.advance(60)
+    return secret, codes
 
 
 def member(installation: Installation, email: str, role: Role, account_id: str | None = None) -> Visitor:

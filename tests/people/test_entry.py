@@ -12,8 +12,8 @@ from keywright.errors import Conflict, Forbidden, InvalidValue, KeywrightError, 
 from keywright.people import entry, throttle, totp, values
 from keywright.people.entry import SignInRefused
 from keywright.people.throttle import TooManyAttempts
-from keywright.people.values import Entered, Visit, Visitor
-from people.staff import PASSWORD, WHERE, claimed, here, signed_in
+from keywright.people.values import Entered, Visit
+from people.staff import PASSWORD, WHERE, claimed, code_now, here, signed_in, visitor, wrong_code
 from support.installation import ME, Installation
 
 CLAIMS = 100
@@ -198,13 +198,6 @@ def test_sessions_are_listed_and_ended(installation: Installation) -> None:
     assert way_in.visitor(first) is None
 
 
-def visitor(installation: Installation, text: str) -> Visitor:
-    """Whose session it is."""
-    found = installation.keywright.entry.visitor(text)
-    assert found
-    return found
-
-
 def test_nothing_that_opens_a_door_is_in_the_database(installation: Installation) -> None:
     """Passwords, session texts, tokens and the second factor's secret stand in no file of the installation."""
     keywright = installation.keywright
@@ -212,9 +205,9 @@ def test_nothing_that_opens_a_door_is_in_the_database(installation: Installation
     session = keywright.entry.claim(setup, "Maya", "maya@example.com", PASSWORD, WHERE).text
     secret = totp.new_secret()
     me = visitor(installation, session)
-    codes = keywright.directory.set_totp(me, secret, code_now(installation, secret), PASSWORD, WHERE)
+    codes = keywright.directory.set_totp(me, secret, code_now(installation.clock, secret), PASSWORD, WHERE)
     with pytest.raises(InvalidValue, match="already"):
-        keywright.directory.set_totp(me, secret, code_now(installation, secret), PASSWORD, WHERE)
+        keywright.directory.set_totp(me, secret, code_now(installation.clock, secret), PASSWORD, WHERE)
     link = keywright.entry.new_link(ME, "maya@example.com")
     held = b"".join(each.read_bytes() for each in keywright.settings.data_dir.iterdir() if each.is_file())
 
@@ -224,21 +217,16 @@ def test_nothing_that_opens_a_door_is_in_the_database(installation: Installation
     assert totp.as_text(secret).encode() not in held
 
 
-def code_now(installation: Installation, secret: bytes) -> str:
-    """The code that a telephone shows now."""
-    return totp.code(secret, int(installation.clock.now()) // totp.STEP_SECONDS)
-
-
 def test_the_second_factor_is_asked_for_and_a_code_works_once(installation: Installation) -> None:
     """With a second factor the password alone opens nothing; a code is taken once, also by a second session."""
     way_in = installation.keywright.entry
     secret = totp.new_secret()
     me = visitor(installation, claimed(installation))
-    installation.keywright.directory.set_totp(me, secret, code_now(installation, secret), PASSWORD, WHERE)
+    installation.keywright.directory.set_totp(me, secret, code_now(installation.clock, secret), PASSWORD, WHERE)
     installation.clock.advance(60)
     half = way_in.sign_in("maya@example.com", PASSWORD, WHERE)
     again = way_in.sign_in("maya@example.com", PASSWORD, WHERE)
-    code = code_now(installation, secret)
+    code = code_now(installation.clock, secret)
 
     assert not half.complete
     assert way_in.visitor(half.text) is None
@@ -253,18 +241,18 @@ def test_the_second_factor_is_asked_for_and_a_code_works_once(installation: Inst
 
 
 def test_codes_are_throttled(installation: Installation) -> None:
-    """A million codes cannot be tried: after five the person waits, whichever session they are tried in."""
+    """A million codes cannot be tried: after five from one network it waits, whichever session they are tried in."""
     way_in = installation.keywright.entry
     secret = totp.new_secret()
     me = visitor(installation, claimed(installation))
-    installation.keywright.directory.set_totp(me, secret, code_now(installation, secret), PASSWORD, WHERE)
+    installation.keywright.directory.set_totp(me, secret, code_now(installation.clock, secret), PASSWORD, WHERE)
     installation.clock.advance(3600)
     half = way_in.sign_in("maya@example.com", PASSWORD, WHERE)
-    for _ in range(throttle.CODE_LIMIT[0]):
+    for _ in range(throttle.PROOF_LIMITS[0][0]):
         with pytest.raises(SignInRefused):
-            way_in.show_code(half.text, "not it", WHERE)
+            way_in.show_code(half.text, wrong_code(installation.clock, secret), WHERE)
     with pytest.raises(TooManyAttempts):
-        way_in.show_code(half.text, code_now(installation, secret), WHERE)
+        way_in.show_code(half.text, code_now(installation.clock, secret), WHERE)
 
 
 def test_a_recovery_code_works_once(installation: Installation) -> None:
@@ -272,7 +260,7 @@ def test_a_recovery_code_works_once(installation: Installation) -> None:
     way_in = installation.keywright.entry
     secret = totp.new_secret()
     me = visitor(installation, claimed(installation))
-    codes = installation.keywright.directory.set_totp(me, secret, code_now(installation, secret), PASSWORD, WHERE)
+    codes = installation.keywright.directory.set_totp(me, secret, code_now(installation.clock, secret), PASSWORD, WHERE)
     half = way_in.sign_in("maya@example.com", PASSWORD, WHERE)
 
     assert len(set(codes)) == totp.RECOVERY_CODES
@@ -287,12 +275,12 @@ def test_the_second_factor_must_come_soon(installation: Installation) -> None:
     way_in = installation.keywright.entry
     secret = totp.new_secret()
     me = visitor(installation, claimed(installation))
-    installation.keywright.directory.set_totp(me, secret, code_now(installation, secret), PASSWORD, WHERE)
+    installation.keywright.directory.set_totp(me, secret, code_now(installation.clock, secret), PASSWORD, WHERE)
     half = way_in.sign_in("maya@example.com", PASSWORD, WHERE)
     installation.clock.advance(entry.SECOND_FACTOR_SECONDS + 1)
 
     with pytest.raises(SignInRefused):
-        way_in.show_code(half.text, code_now(installation, secret), WHERE)
+        way_in.show_code(half.text, code_now(installation.clock, secret), WHERE)
 
 
 def test_a_sign_in_link_works_once_for_ten_minutes(installation: Installation) -> None:

@@ -6,10 +6,10 @@ from keywright.audit import Action, Actor
 from keywright.errors import Conflict, InvalidValue, NotFound
 from keywright.manage import values as key_values
 from keywright.people import totp, values
-from keywright.people.entry import SignInRefused, require_member, takes_code
+from keywright.people.entry import SignInRefused, proof_of, require_member, takes_code
 from keywright.people.office import Office, owners, stranger
 from keywright.people.passwords import require_good
-from keywright.people.throttle import count_code
+from keywright.people.throttle import Proof, count_proof, forget_proof
 from keywright.people.values import Entered, Visit, Visitor
 from keywright.stores.base import Account, Transaction
 from keywright.stores.people import Member, Membership, Role, Token, TokenKind
@@ -202,17 +202,18 @@ class Directory(Office):
             InvalidValue: ``old`` is not the password, or ``new`` is not a good one.
             TooManyAttempts: wrong ones.
         """
-        self._require_password(visitor, old)
+        self._require_password(visitor, old, visit)
         hashed = self._passwords.hash(require_good(new, visitor.member.email, visitor.member.name))
         with self._store.transaction() as tx:
             member = require_member(tx, visitor)
+            forget_proof(tx, Proof.PASSWORD, member.id, visit.address)
             tx.people.update_member(member.id, password=hashed)
             tx.people.delete_sessions(member.id, visitor.session.digest)
             self._audit(tx, visitor.actor(visit), visitor.account.id, Action.PASSWORD_CHANGE, member.id)
 
-    def _require_password(self, visitor: Visitor, password: str) -> None:
+    def _require_password(self, visitor: Visitor, password: str, visit: Visit) -> None:
         # Somebody at an unlocked screen must not be able to try them out.
-        count_code(self._store, visitor.member.id, self._clock.now())
+        count_proof(self._store, Proof.PASSWORD, visitor.member.id, visit.address, self._clock.now())
         if visitor.member.password is not None and not self._passwords.matches(password, visitor.member.password):
             raise InvalidValue("This is not your password.", "password")
 
@@ -223,8 +224,8 @@ class Directory(Office):
             InvalidValue: the code is not the secret's, so the telephone does not have it; or not the password.
             TooManyAttempts: wrong ones.
         """
-        self._require_password(visitor, password)
-        step = totp.matching_step(secret, code.strip().replace(" ", ""), self._clock.now())
+        self._require_password(visitor, password, visit)
+        step = totp.matching_step(secret, code, self._clock.now())
         if step is None:
             raise InvalidValue("This is not the code of now. Check the clock of your telephone.", "code")
         codes = totp.new_recovery_codes()
@@ -233,6 +234,7 @@ class Directory(Office):
             if member.totp_secret is not None:
                 # Two at once: the telephone of the first would hold a secret that is no longer asked for.
                 raise InvalidValue("A code is asked for already. Switch that off first.", "code")
+            forget_proof(tx, Proof.PASSWORD, member.id, visit.address)
             tx.people.update_member(member.id, totp_secret=self._sealer.seal(secret, member.id), totp_step=step)
             tx.people.set_recovery_codes(member.id, [self._sealer.digests(each)[0] for each in codes])
             tx.people.delete_sessions(member.id, visitor.session.digest)
@@ -246,13 +248,15 @@ class Directory(Office):
             InvalidValue: not a code of now, nor a recovery code.
             TooManyAttempts: wrong ones.
         """
-        count_code(self._store, visitor.member.id, self._clock.now())
+        proof = proof_of(code)
+        count_proof(self._store, proof, visitor.member.id, visit.address, self._clock.now())
         with self._store.transaction() as tx:
             member = require_member(tx, visitor)
             if member.totp_secret is None:
                 return
             if not takes_code(self._sealer, tx, member, code, self._clock.now()):
                 raise InvalidValue("This is not the code of now.", "code")
+            forget_proof(tx, proof, member.id, visit.address)
             tx.people.update_member(member.id, totp_secret=None)
             tx.people.set_recovery_codes(member.id, [])
             self._audit(tx, visitor.actor(visit), visitor.account.id, Action.TOTP_OFF, member.id)

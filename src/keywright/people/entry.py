@@ -10,6 +10,7 @@ from keywright.manage import values as key_values
 from keywright.people import throttle, totp, values
 from keywright.people.office import Office, owners, stranger
 from keywright.people.passwords import require_good
+from keywright.people.throttle import Proof
 from keywright.people.values import Entered, Visit, Visitor
 from keywright.stores.base import Snapshot, Transaction
 from keywright.stores.people import Member, Role, Session, TokenKind
@@ -119,17 +120,18 @@ class Entry(Office):
 
         Raises:
             SignInRefused: not the code, or it was used, or the session is none that waits for one.
-            TooManyAttempts: at this person's codes.
+            TooManyAttempts: at this person's codes from this network, or at their codes of six figures.
         """
         waiting = self._waiting(text)
         if waiting is None:
             raise SignInRefused
-        throttle.count_code(self._store, waiting.member_id, self._clock.now())
+        proof = proof_of(code)
+        throttle.count_proof(self._store, proof, waiting.member_id, visit.address, self._clock.now())
         with self._store.transaction() as tx:
             member = tx.people.member(waiting.member_id)
             if member and tx.people.session(waiting.digest) and self._takes_code(tx, member, code):
                 tx.people.delete_session(member.id, waiting.id)
-                tx.people.forget_attempts(throttle.subject("code", member.id))
+                throttle.forget_proof(tx, proof, member.id, visit.address)
                 return self._enter(tx, member, waiting.account_id, visit, complete=True)
             self._audit(
                 tx, stranger(visit), waiting.account_id, Action.SIGN_IN_REFUSED, waiting.member_id, {"code": True}
@@ -246,12 +248,16 @@ class Entry(Office):
 
 def takes_code(sealer: totp.Sealer, tx: Transaction, member: Member, code: str, now: float) -> bool:
     """Whether the code is right; if it is, it is used up."""
-    plain = code.strip().replace(" ", "")
+    if not totp.is_figures(code):
+        return any(tx.people.take_recovery_code(member.id, digest) for digest in sealer.digests(code))
     secret = sealer.unseal(member.totp_secret, member.id) if member.totp_secret else None
-    step = totp.matching_step(secret, plain, now) if secret else None
-    if step is not None:
-        return tx.people.take_totp_step(member.id, step)
-    return any(tx.people.take_recovery_code(member.id, digest) for digest in sealer.digests(plain))
+    step = totp.matching_step(secret, code, now) if secret else None
+    return step is not None and tx.people.take_totp_step(member.id, step)
+
+
+def proof_of(code: str) -> Proof:
+    """As what a code is counted. What is not of six figures is never compared with the telephone's."""
+    return Proof.FIGURES if totp.is_figures(code) else Proof.RECOVERY_CODE
 
 
 def _has_ended(session: Session, now: float) -> bool:

@@ -3,11 +3,21 @@
 Three limits at once: so many tries at one person's sign-in from one network, at one person's from anywhere, and from
 one network at anybody's. They are counted before anything is looked up, so a person who does not exist is counted, and
 refused, like one who does.
+
+A second factor is tried by whoever knows the password already, and that must not keep the person out. So the tight
+limits are by person and network: whoever uses them up waits alone. Above them stands one for tries from anywhere, since
+an attacker may have many networks. It is for codes of six figures only, and only wrong ones count. Of a million codes
+three are right at any moment (the one of now, the one before and the one after), so a try is right once in 333,333.
+100 tries in a week, all that networks without number are left with, are right once in 3,333 weeks; whoever goes on for
+a whole year, and for that leaves 5,200 lines in the audit log, gets in with a probability of 1.6 %. From one network
+there are 20 tries a day. Recovery codes have 80 random bits: nobody guesses one, so nobody's guesses from anywhere stop
+them, and the person gets in with one while strangers use up the tries at the figures.
 """
 
 from __future__ import annotations
 
 import hashlib
+from enum import StrEnum
 
 from keywright.errors import KeywrightError
 from keywright.record import parse_address
@@ -15,14 +25,27 @@ from keywright.stores.base import Store, Transaction
 
 MINUTE = 60.0
 HOUR = 3600.0
+DAY = 24 * HOUR
 #: Tries at one person's sign-in from one network: so many in so many seconds.
 PAIR_LIMITS = ((5, MINUTE), (30, HOUR))
 #: Tries at one person's sign-in from anywhere. High, because whoever uses it up keeps the person out as well.
 PERSON_LIMIT = (250, HOUR)
 #: Tries from one network at anybody's.
 NETWORK_LIMIT = (60, MINUTE)
-#: Tries at the second factor in one session's account.
-CODE_LIMIT = (5, 5 * MINUTE)
+#: Tries at one person's second factor, or at another proof of theirs, from one network.
+PROOF_LIMITS = ((5, 5 * MINUTE), (20, DAY))
+#: Wrong codes of six figures at one person's second factor, from anywhere. See the module for what it leaves to chance.
+FIGURES_TRIES = 100
+FIGURES_SECONDS = 7 * 86_400
+
+
+class Proof(StrEnum):
+    """What somebody shows who has shown a password already, or who has signed in. Each is counted for itself, so that
+    none is refused because another one was tried."""
+
+    FIGURES = "figures"
+    RECOVERY_CODE = "recovery_code"
+    PASSWORD = "password"  # noqa: S105 - the name of a kind
 
 
 class TooManyAttempts(KeywrightError):
@@ -58,26 +81,47 @@ def count_sign_in(store: Store, email: str, address: str, now: float) -> None:
     """
     network = network_of(address)
     limits = [(subject("pair", str(seconds), email, network), most, seconds) for most, seconds in PAIR_LIMITS]
-    limits += [(subject("person", email), *PERSON_LIMIT), (subject("network", network), *NETWORK_LIMIT)]
+    limits += [(subject("network", network), *NETWORK_LIMIT), (subject("person", email), *PERSON_LIMIT)]
     _count(store, limits, now)
 
 
-def count_code(store: Store, member_id: str, now: float) -> None:
-    """Count a try at a second factor.
+def count_proof(store: Store, proof: Proof, member_id: str, address: str, now: float) -> None:
+    """Count a try to show a proof.
 
     Raises:
-        TooManyAttempts: the limit is used up.
+        TooManyAttempts: one of the limits is used up.
     """
-    _count(store, [(subject("code", member_id), *CODE_LIMIT)], now)
+    limits = [(_pair(proof, seconds, member_id, address), most, seconds) for most, seconds in PROOF_LIMITS]
+    if proof is Proof.FIGURES:
+        limits.append((subject(proof, member_id), FIGURES_TRIES, FIGURES_SECONDS))
+    _count(store, limits, now)
+
+
+def forget_proof(tx: Transaction, proof: Proof, member_id: str, address: str) -> None:
+    """The proof was right. Its network begins anew; of the tries from anywhere only this one is taken back, or each
+    time that the person signs in would give an attacker all tries again."""
+    for _, seconds in PROOF_LIMITS:
+        tx.people.forget_attempts(_pair(proof, seconds, member_id, address))
+    if proof is Proof.FIGURES:
+        tx.people.take_attempt_back(subject(proof, member_id))
+
+
+def _pair(proof: Proof, seconds: float, member_id: str, address: str) -> bytes:
+    return subject(proof, str(seconds), member_id, network_of(address))
 
 
 def _count(store: Store, limits: list[tuple[bytes, int, float]], now: float) -> None:
+    ends_at = None
     with store.transaction() as tx:
-        counted = [(*tx.people.count_attempt(each, seconds, now), most) for each, most, seconds in limits]
-    # After the commit: an attempt that is refused has been counted as well.
-    waits = [ends_at - now for count, ends_at, most in counted if count > most]
-    if waits:
-        raise TooManyAttempts(max(1, -int(-max(waits) // 1)))
+        for each, most, seconds in limits:
+            count, end = tx.people.count_attempt(each, seconds, now)
+            if count > most:
+                # What one limit refuses counts for none of those after it: else a single network, by going on and on,
+                # would use up the tries from anywhere, and keep everybody out.
+                ends_at = end
+                break
+    if ends_at is not None:
+        raise TooManyAttempts(max(1, -int(-(ends_at - now) // 1)))
 
 
 def forget(tx: Transaction, email: str, address: str) -> None:

@@ -28,6 +28,17 @@ def new_secret() -> bytes:
     return secrets.token_bytes(_SECRET_BYTES)
 
 
+def plain(given: str) -> str:
+    """A code as it is meant, however it was typed."""
+    return given.strip().replace(" ", "")
+
+
+def is_figures(given: str) -> bool:
+    """Whether the text can be a code of the telephone at all; everything else can be a recovery code only."""
+    text = plain(given)
+    return len(text) == DIGITS and text.isascii() and text.isdecimal()
+
+
 def code(secret: bytes, step: int, digits: int = DIGITS) -> str:
     """The code of a step. RFC 4226, section 5.3."""
     mac = hmac.digest(secret, step.to_bytes(8), "sha1")
@@ -38,6 +49,7 @@ def code(secret: bytes, step: int, digits: int = DIGITS) -> str:
 
 def matching_step(secret: bytes, given: str, now: float) -> int | None:
     """The step whose code was given; None if it is none of those around now."""
+    given = plain(given)
     current = int(now) // STEP_SECONDS
     found = None
     for step in range(current - STEPS_ASIDE, current + STEPS_ASIDE + 1):

@@ -226,3 +226,7 @@ class PeopleWrites(PeopleReads, Protocol):
     def forget_attempts(self, subject: bytes) -> None:
         """Begin anew: somebody has shown that they are who they say."""
         ...
+
+    def take_attempt_back(self, subject: bytes) -> None:
+        """Count one attempt less, where any is counted."""
+        ...

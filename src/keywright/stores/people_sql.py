@@ -229,3 +229,9 @@ class SqlPeople:
     def forget_attempts(self, subject: bytes) -> None:
         """See `PeopleWrites.forget_attempts`."""
         self._remove(tables.attempts, tables.attempts.c.subject == subject)
+
+    def take_attempt_back(self, subject: bytes) -> None:
+        """See `PeopleWrites.take_attempt_back`."""
+        attempts = tables.attempts
+        counted = update(attempts).where(attempts.c.subject == subject, attempts.c.count > 0)
+        self._connection.execute(counted.values(count=attempts.c.count - 1))

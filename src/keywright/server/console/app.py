@@ -37,6 +37,10 @@ _ROUTES = (entry_routes, key_routes, insight_routes, audit_routes, people_routes
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 200
 _THREADS = 4
+#: Strangers' requests that may wait for their turn, in each process. Each waits for a slow hash or more; whoever comes
+#: when so many wait already is told to come back.
+MOST_WAITING = 32
+_BACK_AFTER_SECONDS = 5
 _MOST_CHARACTERS = 512
 _STATUS = {
     ActFault.NOT_FOUND: 404,
@@ -63,6 +67,7 @@ class Console:
         # Passwords are checked slowly, and strangers can have as many checked as they like: neither keys that must be
         # looked up, which have the event loop's own threads, nor whoever is in already may wait behind them.
         self._door, self._inside = ThreadPoolExecutor(_THREADS, "door"), ThreadPoolExecutor(_THREADS, "inside")
+        self._at_the_door = 0
         self._roots = {route.path.split("/")[1] for route in self.routes} - {""}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,10 +107,22 @@ class Console:
             if form is None:
                 return self._fault(ask, 415, "form")
             ask = replace(ask, form=form)
-        threads = self._door if route.least is None else self._inside
-        response = await asyncio.get_running_loop().run_in_executor(threads, self._handled, route, ask)
+        response = await self._in_turn(route, ask)
         secret = scope["method"] != "GET" or not accepts_gzip(header(scope, b"accept-encoding"))
         return response if secret else zipped(response)
+
+    async def _in_turn(self, route: Route, ask: Ask) -> Response:
+        loop = asyncio.get_running_loop()
+        if route.least is not None:
+            return await loop.run_in_executor(self._inside, self._handled, route, ask)
+        if self._at_the_door >= _THREADS + MOST_WAITING:
+            # A line without an end would take all memory, and nobody in it would still be there when their turn comes.
+            return self._told(ask, Unavailable("Too many people are at the door.", _BACK_AFTER_SECONDS))
+        self._at_the_door += 1
+        try:
+            return await loop.run_in_executor(self._door, self._handled, route, ask)
+        finally:
+            self._at_the_door -= 1
 
     def _find(self, path: str, method: str) -> tuple[Route | None, dict[str, str], list[str]]:
         allowed = []
