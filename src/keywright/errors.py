@@ -45,7 +45,7 @@ class ActError(KeywrightError):
     Attributes:
         fault: why, for programs.
         member: the name of the value at fault (``INVALID``), of the missing scope (``FORBIDDEN``), or the id of the
-            thing that is in the way (``CONFLICT``); else empty.
+            thing that is in the way (``CONFLICT``; ``edition`` where it was changed meanwhile); else empty.
     """
 
     fault: ActFault

@@ -329,12 +329,17 @@ class Manager:
 
     # Changing
 
-    def update(self, actor: Actor, account_id: str, key_id: str, given: Mapping[str, Any]) -> Listed:
+    def update(
+        self, actor: Actor, account_id: str, key_id: str, given: Mapping[str, Any], edition: str | None = None
+    ) -> Listed:
         """Change a key: the members of `create` but ``format`` and ``environment``, and ``disabled``.
+
+        Args:
+            edition: `values.edition` of the key as the actor has seen it; None to change it however it is now.
 
         Raises:
             Conflict: it would give back life that has ended: a later expiry for a key that has expired or is being
-                rotated away.
+                rotated away. Or the key is not of that edition any more: ``member`` is ``edition`` then.
         """
         now = self._clock.now()
         values.only(given, values.UPDATE_MEMBERS)
@@ -344,6 +349,7 @@ class Manager:
         with self._changing() as tx:
             rights = authorise(tx, actor, "keys:write", self._policy, now, account_id)
             row = self._existing(tx, account_id, key_id)
+            _require_edition(row, edition)
             require_rights_for(rights, row, parsed, self._policy)
             account = tx.account(account_id)
             if OPERATOR_SCOPE in parsed.get("scopes", ()) and not (account and account.operator):
@@ -430,6 +436,12 @@ def _audited(row: KeyRow) -> dict[str, Any]:
 def _digest_of(idempotency_key: str) -> str:
     """What is stored of an idempotency key: it may be any text, and some callers make theirs of their API key."""
     return hashlib.sha256(idempotency_key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _require_edition(row: KeyRow, edition: str | None) -> None:
+    # Inside the transaction: two who have looked at the same state cannot both write over it.
+    if edition is not None and edition != values.edition(row):
+        raise Conflict("Somebody has changed this key since you looked at it.", "edition")
 
 
 def _require_no_revival(row: KeyRow, parsed: Mapping[str, Any], now: float) -> None:

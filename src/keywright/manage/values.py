@@ -5,6 +5,7 @@ Each function returns the value as it is stored, or raises `InvalidValue` with t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import unicodedata
@@ -14,7 +15,7 @@ from typing import Any
 from keywright.clock import parse_timestamp
 from keywright.errors import InvalidValue
 from keywright.limits.base import MAX_LIMITS_PER_KEY, parse_limits
-from keywright.record import NEVER, parse_network
+from keywright.record import NEVER, KeyRow, parse_network
 
 NAME_CHARACTERS = 255
 MAX_SCOPES = 64
@@ -165,6 +166,9 @@ _SHARED: dict[str, tuple[str, Callable[[Any, float], Any]]] = {
 }
 
 
+#: The columns that can be changed, and the one that says that a key is being replaced.
+_CHANGING = (*dict.fromkeys(column for column, _ in _SHARED.values()), "disabled", "successor_id")
+_EDITION_CHARACTERS = 22
 CREATE_MEMBERS = (*_SHARED, "format", "environment")
 UPDATE_MEMBERS = (*_SHARED, "disabled")
 ACCOUNT_MEMBERS = ("rate_limit", "disabled")
@@ -182,6 +186,12 @@ def parse_members(given: Mapping[str, Any], now: float) -> dict[str, Any]:
     if "expires_at" in given and "expires_in_seconds" in given:
         raise InvalidValue("Give expires_at or expires_in_seconds, not both.", "expires_in_seconds")
     return {_SHARED[member][0]: _SHARED[member][1](value, now) for member, value in given.items() if member in _SHARED}
+
+
+def edition(row: KeyRow) -> str:
+    """A short text that is another one as soon as anything of the key has been changed."""
+    told = repr([getattr(row, column) for column in _CHANGING])
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:_EDITION_CHARACTERS]
 
 
 def _texts(value: Any, member: str, most: int) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from keywright.server.console import assets
 from keywright.server.console.ask import Ask, Route
 from keywright.server.console.assets import Assets, accepts_gzip
 from keywright.server.console.audit_pages import routes as audit_routes
+from keywright.server.console.edit_pages import routes as edit_routes
 from keywright.server.console.entry_pages import SIGN_IN, routes as entry_routes, sign_in_path
 from keywright.server.console.insight_pages import routes as insight_routes
 from keywright.server.console.key_pages import routes as key_routes
@@ -33,7 +34,9 @@ from keywright.server.console.settings_pages import routes as settings_routes
 from keywright.values import replace
 
 #: Whoever brings more pages adds theirs here.
-_ROUTES = (entry_routes, key_routes, insight_routes, audit_routes, people_routes, own_routes, settings_routes)
+_ROUTES = (
+    entry_routes, key_routes, edit_routes, insight_routes, audit_routes, people_routes, own_routes, settings_routes,
+)  # fmt: skip
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 200
 _THREADS = 4

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.responses import Response
 
 from keywright.build import Keywright
-from keywright.clock import parse_timestamp, timestamp
 from keywright.errors import ActError, Conflict, Forbidden, InvalidValue
 from keywright.key import HINT_CHARACTERS, random_text
 from keywright.manage.browse import EXPIRING_SECONDS, Seen
 from keywright.manage.manager import Created
-from keywright.manage.values import KNOWN_SCOPES
-from keywright.record import FULL_ACCESS, OPERATOR_SCOPE
 from keywright.server.console import show
 from keywright.server.console.ask import Ask, Route, query_of
+from keywright.server.console.key_forms import ADVISED_EXPIRY, EXPIRIES, KeyForm, offered_scopes, templates
 from keywright.server.console.origin import own_path
 from keywright.server.console.pages import Pages
 from keywright.server.console.place import CONSOLE, Place
@@ -29,7 +25,6 @@ FILTERS = {
     "expiring": {"state": "expiring"},
     "disabled": {"state": "disabled"},
 }
-EXPIRIES = {"": None, "30": 30 * 86_400, "90": 90 * 86_400, "365": 365 * 86_400}
 GRACES = (0, 3_600, 86_400, 7 * 86_400)
 DEFAULT_GRACE = 86_400
 #: How long the dialog waits for a key's first request.
@@ -101,51 +96,35 @@ class _KeyPages:
     def _new_form(self, ask: Ask, status: int = 200, error: ActError | None = None) -> Response:
         formats = self._keywright.formats
         limits = {name: show.limits(self._keywright.policy.limits(name, None)) for name in formats.by_name}
+        offered = self._offered(ask)
         return self._pages.answer(
             ask,
             "create.html.j2",
             status,
             error=error,
-            given=ask.form,
+            form=ask.form,
             once=ask.field("once") or random_text(_ONCE_CHARACTERS),
             formats=formats.by_name,
             default_format=formats.default.name,
             format_limits=limits,
-            scopes=_offered_scopes(ask),
+            scopes=offered,
+            templates=templates(offered),
             expiries=EXPIRIES,
+            advised=ADVISED_EXPIRY,
         )
+
+    def _offered(self, ask: Ask) -> list[str]:
+        return offered_scopes(ask, self._keywright.settings.gate_routes.values())
 
     def create(self, ask: Ask) -> Response:
         try:
-            created = self._manager.create(ask.actor, ask.account_id, self._given(ask), ask.field("once") or None)
+            given = KeyForm(ask, self._pages.words, self._offered(ask)).new()
+            created = self._manager.create(ask.actor, ask.account_id, given, ask.field("once") or None)
         except (InvalidValue, Forbidden) as error:
             return self._new_form(ask, 422, error)
         except Conflict as error:
             return self._new_form(ask, 409, error)
         return self._created(ask, created, "created")
-
-    def _given(self, ask: Ask) -> dict[str, Any]:
-        """The form as what `Manager.create` takes; what was left alone is left out."""
-        given: dict[str, Any] = {"name": ask.field("name")}
-        for member in ("format", "environment"):
-            if ask.field(member):
-                given[member] = ask.field(member)
-        if ask.field("access") == "chosen":
-            given["scopes"] = ask.form.get("scope", [])
-        if ask.field("rate_limit").strip():
-            given["rate_limit"] = [each.strip() for each in ask.field("rate_limit").split(",")]
-        if networks := ask.field("networks").replace(",", " ").split():
-            given["networks"] = networks
-        return {**given, **self._given_expiry(ask)}
-
-    def _given_expiry(self, ask: Ask) -> dict[str, Any]:
-        chosen = ask.field("expires")
-        if chosen == "date":
-            # The day is to be usable to its end.
-            text = f"{ask.field('expires_on')}T23:59:59Z"
-            return {"expires_at": _checked_day(text)}
-        seconds = EXPIRIES.get(chosen)
-        return {} if seconds is None else {"expires_in_seconds": seconds}
 
     def _created(self, ask: Ask, created: Created, how: str) -> Response:
         return self._pages.answer(
@@ -229,16 +208,3 @@ _SAMPLES = {
         "console.log(answer.status, await answer.json());"
     ),
 }
-
-
-def _offered_scopes(ask: Ask) -> list[str]:
-    """The scopes that the form offers. What reaches beyond the account is offered to who may give it."""
-    beyond = ask.visitor.account.operator and ask.visitor.may(Role.OWNER)
-    return [each for each in KNOWN_SCOPES if each != FULL_ACCESS and (each != OPERATOR_SCOPE or beyond)]
-
-
-def _checked_day(text: str) -> str:
-    try:
-        return timestamp(parse_timestamp(text))
-    except ValueError:
-        raise InvalidValue("Choose the day on which the key is to end.", "expires_at") from None

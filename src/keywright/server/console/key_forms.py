@@ -1,0 +1,160 @@
+"""The forms in which keys are made and changed: what they offer, how they are filled in, and what was meant by them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from keywright.adapters.json_body import MalformedJson, parse_json
+from keywright.clock import parse_timestamp, timestamp
+from keywright.errors import InvalidValue
+from keywright.manage import values
+from keywright.manage.values import KNOWN_SCOPES
+from keywright.record import FULL_ACCESS, OPERATOR_SCOPE, KeyRow
+from keywright.route import Route
+from keywright.server.console.ask import Ask
+from keywright.server.console.words import Words
+from keywright.stores.people import Role
+
+Form = dict[str, list[str]]
+
+#: What a key may be given as its time to live, in seconds; None for no end.
+EXPIRIES = {"": None, "30": 30 * 86_400, "90": 90 * 86_400, "365": 365 * 86_400}
+#: The one that is recommended.
+ADVISED_EXPIRY = "90"
+#: In the form of a key that there is: its end stays what it is.
+KEEP = "keep"
+#: Typed in place of a limit.
+NO_LIMIT = "none"
+_CHOSEN = "chosen"
+
+
+def offered_scopes(ask: Ask, routes: Iterable[Route], more: Iterable[str] = ()) -> list[str]:
+    """The scopes that a form offers: those of this server's own routes, those that the routes of the gate ask for, and
+    ``more``. What reaches beyond the account is offered to who may give it."""
+    beyond = ask.visitor.account.operator and ask.visitor.may(Role.OWNER)
+    asked = {scope for route in routes if route.account_id in ("", ask.account_id) for scope in route.scopes}
+    known = [each for each in KNOWN_SCOPES if each != FULL_ACCESS and (each != OPERATOR_SCOPE or beyond)]
+    return [*known, *sorted({*filter(_may_be_given, asked - {OPERATOR_SCOPE, FULL_ACCESS}), *more} - set(known))]
+
+
+def _may_be_given(scope: str) -> bool:
+    """The gate takes wider words than keys do."""
+    try:
+        return values.scopes([scope]) == (scope,)
+    except InvalidValue:
+        return False
+
+
+def templates(offered: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """What is chosen in one go: the name of its text, and the scopes. The last stands for those that are ticked."""
+    reads = tuple(sorted(each for each in offered if each.endswith(":read")))
+    return {"full": (FULL_ACCESS,), "read": reads, "trigger": ("campaigns:trigger",), _CHOSEN: ()}
+
+
+def filled(row: KeyRow, offered: Iterable[str]) -> Form:
+    """The form as it says what the key is."""
+    found = next((name for name, scopes in templates(offered).items() if scopes == row.scopes), _CHOSEN)
+    limits = [NO_LIMIT] if row.limits == () else list(row.limits or ())
+    metadata = json.dumps(row.metadata_object, ensure_ascii=False, indent=2) if row.metadata_object else ""
+    return {
+        "name": [row.name],
+        "access": [found],
+        "scope": list(row.scopes),
+        "expires": [KEEP],
+        "rate_limit": [", ".join(limits)],
+        "networks": [", ".join(row.networks)],
+        "metadata": [metadata],
+    }
+
+
+class KeyForm:
+    """What somebody has sent, as `manage.manager.Manager` takes it.
+
+    Every method raises `InvalidValue` for what cannot be meant; whatever may be meant is judged by the manager.
+    """
+
+    def __init__(self, ask: Ask, words: Words, offered: Iterable[str]) -> None:
+        self._ask = ask
+        self._words = words
+        self._offered = offered
+
+    def new(self) -> dict[str, Any]:
+        """The members of a new key. What was left alone is left out."""
+        given: dict[str, Any] = {"name": self._ask.field("name")}
+        for member in ("format", "environment"):
+            if self._ask.field(member):
+                given[member] = self._ask.field(member)
+        if self._ask.field("access") not in ("", "full"):
+            given["scopes"] = self._scopes()
+        if self._ask.field("rate_limit").strip():
+            given["rate_limit"] = self._limits()
+        if networks := self._networks():
+            given["networks"] = networks
+        if self._ask.field("metadata").strip():
+            given["metadata"] = self._metadata()
+        return {**given, **self._expiry()}
+
+    def changes(self, row: KeyRow, now: float) -> dict[str, Any]:
+        """The members in which the form differs from the key, and no other: what somebody has not touched is neither
+        judged again nor noted as changed."""
+        given = {
+            "name": self._ask.field("name"),
+            "scopes": self._scopes(),
+            "networks": self._networks(),
+            "metadata": self._metadata(),
+        }
+        if self._ask.field("rate_limit").strip():
+            given["rate_limit"] = self._limits()
+        elif row.limits is not None:
+            raise InvalidValue(self._words("edit.limit_needed", word=NO_LIMIT), "rate_limit")
+        changed = {each: value for each, value in given.items() if _differs(row, each, value, now)}
+        return {**changed, **self._expiry()}
+
+    def _scopes(self) -> list[str]:
+        known = templates(self._offered)
+        chosen = self._ask.field("access")
+        if chosen in known and chosen != _CHOSEN:
+            return list(known[chosen])
+        more = self._ask.field("other_scopes").replace(",", " ").split()
+        return [*self._ask.form.get("scope", []), *more]
+
+    def _limits(self) -> list[str] | None:
+        text = self._ask.field("rate_limit").strip()
+        return None if text == NO_LIMIT else [each.strip() for each in text.split(",")]
+
+    def _networks(self) -> list[str]:
+        return self._ask.field("networks").replace(",", " ").split()
+
+    def _metadata(self) -> Any:
+        text = self._ask.field("metadata").strip()
+        try:
+            return parse_json(text.encode()) if text else {}
+        except (MalformedJson, UnicodeEncodeError):
+            raise InvalidValue(self._words("create.not_json"), "metadata") from None
+
+    def _expiry(self) -> dict[str, Any]:
+        chosen = self._ask.field("expires")
+        if chosen == "date":
+            # The day is to be usable to its end.
+            return {"expires_at": self._day(f"{self._ask.field('expires_on')}T23:59:59Z")}
+        if chosen == "never":
+            return {"expires_at": None}
+        seconds = EXPIRIES.get(chosen)
+        return {} if seconds is None else {"expires_in_seconds": seconds}
+
+    def _day(self, text: str) -> str:
+        try:
+            return timestamp(parse_timestamp(text))
+        except ValueError:
+            raise InvalidValue(self._words("create.unknown_day"), "expires_at") from None
+
+
+def _differs(row: KeyRow, member: str, value: Any, now: float) -> bool:
+    ((column, parsed),) = values.parse_members({member: value}, now).items()
+    before = getattr(row, column)
+    if column == "metadata":
+        # The same object may have been written with other blanks, or in another order.
+        return bool(json.loads(parsed) != json.loads(before))
+    return bool(parsed != before)
