@@ -156,7 +156,7 @@ def photograph(wanted: list[str]) -> None:
                             png = page.screenshot(animations="disabled")
                             file = PICTURES / f"console-{name}-{theme}-{size}.png"
                             file.write_bytes(smaller(png))
-                            print(f"{file.relative_to(ROOT)}  {file.stat().st_size // 1024} KiB")  # noqa: T201
+                            print(f"{file.relative_to(ROOT)}  {file.stat().st_size // 1024} KiB")
                             window.page.evaluate("document.querySelector('[data-guard]')?.remove()")
             browser.close()
 
