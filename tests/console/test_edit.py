@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -48,7 +49,11 @@ def opened(desk: Desk, key_id: str, **typed: str | list[str]) -> Fields:
 
 def test_what_is_not_touched_is_not_changed(installation: Installation, owner: Desk) -> None:
     """A form that is sent as it was opened changes nothing and leaves no line, whatever the key is."""
-    some = {"scopes": ["keys:read", "orders:refund"], "networks": ["203.0.113.0/24"], "rate_limit": ["5/m", "100/h"]}
+    some: dict[str, Any] = {
+        "scopes": ["keys:read", "orders:refund"],
+        "networks": ["203.0.113.0/24"],
+        "rate_limit": ["5/m", "100/h"],
+    }
     keys = [
         installation.create("Plain"),
         installation.create("Some", **some, metadata={"b": 1, "a": [1.5, "<x>"]}, expires_in_seconds=DAY),
