@@ -17,6 +17,7 @@ ROUTES = {
     "/v1/account": {"GET", "HEAD"},
     "/v1/account/usage": {"GET", "HEAD"},
     "/v1/subscriptions": {"GET", "HEAD", "POST"},
+    "/v1/subscriptions/sub_000000000": {"GET", "HEAD"},
     "/api/campaigns": {"GET", "HEAD", "POST"},
     "/api/campaigns/camp_000000000/trigger": {"POST"},
     "/api/campaigns/camp_000000000/deploy": {"POST"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -56,6 +57,7 @@ OPERATIONS = (
     Operation("POST", "/v1/keys/verify/batch", "verify", 200, {"keys": [{"key": "lwa.nothing"}]}),
     Operation("GET", "/v1/subscriptions", "subscriptions:read", 200),
     Operation("POST", "/v1/subscriptions", "subscriptions:write", 201, SUBSCRIPTION),
+    Operation("GET", "/v1/subscriptions/{subscription_id}", "subscriptions:read", 200, named=True),
     Operation("GET", "/api/campaigns", "campaigns:read", 200),
     Operation("POST", "/api/campaigns", "campaigns:write", 201, {"name": "Matrix", "deployed": True}),
     Operation("POST", "/api/campaigns/{campaign_id}/deploy", "campaigns:write", 200, named=True),
@@ -154,6 +156,7 @@ class Owner:
 
     def __init__(self, server: Server, name: str) -> None:
         self._server = server
+        self._numbers = itertools.count()
         self.account_id = server.account(name)
         self.full = self.key()
 
@@ -171,7 +174,13 @@ class Owner:
         made = self._server.request(
             "POST", "/api/campaigns", self.full["key"], json={"name": FOREIGN, "deployed": True}
         )
-        return {"key_id": self.key()["id"], "campaign_id": made.json()["id"]}
+        followed = {"entity_type": "company", "linkedin_id": f"made-{next(self._numbers)}"}
+        added = self._server.request("POST", "/v1/subscriptions", self.full["key"], json=followed)
+        return {
+            "key_id": self.key()["id"],
+            "campaign_id": made.json()["id"],
+            "subscription_id": added.json()["id"],
+        }
 
     def state(self) -> Any:
         """All that others could have touched."""

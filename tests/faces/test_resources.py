@@ -41,6 +41,20 @@ def _trigger(face: Face, key: str, campaign: str, body: Any, retry: str | None =
     return answer.status_code, answer.json()
 
 
+def test_s81_one_subscription_is_what_the_list_says(face: Face) -> None:
+    """S81: a subscription is shown as it was added and as the list has it; an unknown one and another account's are the
+    same 404."""
+    key, stranger = face.key(), face.key(account_id=face.account())
+    made = face.call("POST", "/v1/subscriptions", key, {"entity_type": "contact", "linkedin_id": "jane-smith"}).json()
+    path = f"/v1/subscriptions/{made['id']}"
+
+    assert face.call("GET", path, key).json() == made
+    assert face.call("GET", "/v1/subscriptions", key).json()["data"] == [made]
+    for asked, caller in ((path, stranger), ("/v1/subscriptions/sub_000000000", key)):
+        refused = face.call("GET", asked, caller)
+        assert (refused.status_code, refused.json()["message"]) == (404, "There is no such subscription.")
+
+
 def test_s82_a_retry_sends_once(face: Face) -> None:
     """S82: the same Idempotency-Key and body for a campaign of an account are one trigger, however the body is written;
     another campaign, another account and no key at all are others."""

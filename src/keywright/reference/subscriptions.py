@@ -1,4 +1,5 @@
-"""``/v1/subscriptions``: which people and companies an account follows. Listing and adding; no more yet."""
+"""``/v1/subscriptions``: which people and companies an account follows. Listing, looking at one, and adding; no
+more yet."""
 
 from __future__ import annotations
 
@@ -105,8 +106,29 @@ def router(resources: Resources) -> APIRouter:
         pagination = {"total": total, "limit": limit, "offset": offset, "has_more": offset + len(rows) < total}
         return Response(to_json({"data": [_shape(row) for row in rows], "pagination": pagination}), media_type=JSON)
 
+    _add_looking(routes, resources)
     _add_creating(routes, resources)
     return routes
+
+
+def _add_looking(routes: APIRouter, resources: Resources) -> None:
+    @routes.get(
+        "/{subscription_id}",
+        summary="Show a subscription",
+        operation_id="getSubscription",
+        responses=answers(200, Subscription, "The subscription.", "NOT_FOUND"),
+    )
+    def get_subscription(
+        caller: Annotated[Caller, require_scope("subscriptions:read")], subscription_id: str
+    ) -> Response:
+        """One subscription of the account, also a cancelled one."""
+        columns = subscriptions.c
+        mine = (columns.id == subscription_id, columns.account_id == caller.record.account_id)
+        with resources.reading() as connection:
+            row = connection.execute(select(subscriptions).where(*mine)).first()
+        if row is None:
+            raise fault("NOT_FOUND", "There is no such subscription.")
+        return Response(to_json(_shape(row)), media_type=JSON)
 
 
 def _add_creating(routes: APIRouter, resources: Resources) -> None:
