@@ -89,6 +89,7 @@ FACTS = {
     "session_idle": Fact("people.entry.IDLE_SECONDS", seconds, "After what time without use a session ends."),
     "session_absolute": Fact("people.entry.ABSOLUTE_SECONDS", seconds, "After what time a session ends anyway."),
     "in_use": Fact("server.console.show.IN_USE_SECONDS", seconds, "So lately used, a key is deleted by its name only."),
+    "presence": Fact("people.presence.PRESENCE_SECONDS", seconds, "How long showing who one is holds."),
     "figures": Fact(
         "people.throttle.FIGURES_TRIES", plain, "Wrong one-time codes of a person, from anywhere; then 429."
     ),

@@ -37,6 +37,8 @@ class Action(StrEnum):
     SIGN_IN_LINK = "session.link"
     SIGN_OUT = "session.sign_out"
     SESSION_END = "session.end"
+    PRESENCE = "session.confirm"
+    PRESENCE_REFUSED = "session.confirm_refused"
     PASSWORD_CHANGE = "password.change"  # noqa: S105 - a word of the log
     TOTP_ON = "totp.on"
     TOTP_OFF = "totp.off"

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from keywright.manage.ledger import Ledger
     from keywright.people.directory import Directory
     from keywright.people.entry import Entry
+    from keywright.people.presence import Presence
 
 MASTER_SECRET_FILE = "master.secret"  # noqa: S105 - a file's name
 LIMITS_FILE = "limits.table"
@@ -149,6 +150,13 @@ class Keywright(Forking):
         from keywright.people.directory import Directory
 
         return Directory(**self._office)
+
+    @cached_property
+    def presence(self) -> Presence:
+        """Whether it is really they who have signed in."""
+        from keywright.people.presence import Presence
+
+        return Presence(**self._office)
 
     @cached_property
     def _office(self) -> dict[str, Any]:

@@ -41,6 +41,7 @@ PAGES = (
     ("/settings/help", ""),
     ("/profile", ""),
     ("/profile/second-factor", ""),
+    ("/confirm?next=/profile", ""),
     ("/settings/nothing", ""),
 )
 STRANGERS = ("/sign-in", "/sign-in/link", "/join")

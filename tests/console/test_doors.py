@@ -81,7 +81,8 @@ def test_every_write_that_a_viewer_may_do_is_their_own(installation: Installatio
 
     assert writes == {
         "/sign-out", "/account/switch", "/profile/password", "/profile/second-factor", "/profile/second-factor/remove",
-        "/profile/sessions/others/end", "/profile/sessions/{session_id}/end",
+        "/profile/second-factor/codes", "/confirm", "/profile/sessions/others/end",
+        "/profile/sessions/{session_id}/end",
     }  # fmt: skip
 
 

@@ -6,9 +6,10 @@ from keywright.audit import Action, Actor
 from keywright.errors import Conflict, InvalidValue, NotFound
 from keywright.manage import values as key_values
 from keywright.people import totp, values
-from keywright.people.entry import SignInRefused, proof_of, require_member, takes_code
+from keywright.people.entry import SignInRefused, require_member
 from keywright.people.office import Office, owners, stranger
 from keywright.people.passwords import require_good
+from keywright.people.presence import ProofNeeded, is_fresh
 from keywright.people.throttle import Proof, count_proof, forget_proof
 from keywright.people.values import Entered, Visit, Visitor
 from keywright.stores.base import Account, Transaction
@@ -200,6 +201,7 @@ class Directory(Office):
 
         Raises:
             InvalidValue: ``old`` is not the password, or ``new`` is not a good one.
+            ProofNeeded: there is no password yet, and they have not shown lately who they are.
             TooManyAttempts: wrong ones.
         """
         self._require_password(visitor, old, visit)
@@ -212,9 +214,13 @@ class Directory(Office):
             self._audit(tx, visitor.actor(visit), visitor.account.id, Action.PASSWORD_CHANGE, member.id)
 
     def _require_password(self, visitor: Visitor, password: str, visit: Visit) -> None:
+        if visitor.member.password is None:
+            if not is_fresh(visitor, self._clock.now()):
+                raise ProofNeeded
+            return
         # Somebody at an unlocked screen must not be able to try them out.
         count_proof(self._store, Proof.PASSWORD, visitor.member.id, visit.address, self._clock.now())
-        if visitor.member.password is not None and not self._passwords.matches(password, visitor.member.password):
+        if not self._passwords.matches(password, visitor.member.password):
             raise InvalidValue("This is not your password.", "password")
 
     def set_totp(self, visitor: Visitor, secret: bytes, code: str, password: str, visit: Visit) -> list[str]:
@@ -222,6 +228,7 @@ class Directory(Office):
 
         Raises:
             InvalidValue: the code is not the secret's, so the telephone does not have it; or not the password.
+            ProofNeeded: there is no password, and they have not shown lately who they are.
             TooManyAttempts: wrong ones.
         """
         self._require_password(visitor, password, visit)
@@ -241,22 +248,37 @@ class Directory(Office):
             self._audit(tx, visitor.actor(visit), visitor.account.id, Action.TOTP_ON, member.id)
         return codes
 
-    def remove_totp(self, visitor: Visitor, code: str, visit: Visit) -> None:
-        """Ask for no code any more.
+    def new_recovery_codes(self, visitor: Visitor, visit: Visit) -> list[str]:
+        """Other recovery codes, which are not shown again; those of before work no more.
 
         Raises:
-            InvalidValue: not a code of now, nor a recovery code.
-            TooManyAttempts: wrong ones.
+            Conflict: no code is asked for.
+            ProofNeeded: they have not shown lately who they are.
         """
-        proof = proof_of(code)
-        count_proof(self._store, proof, visitor.member.id, visit.address, self._clock.now())
+        codes = totp.new_recovery_codes()
         with self._store.transaction() as tx:
-            member = require_member(tx, visitor)
+            member = self._require_shown(tx, visitor)
+            if member.totp_secret is None:
+                raise Conflict("There is no second factor that they could stand in for.")
+            tx.people.set_recovery_codes(member.id, [self._sealer.digests(each)[0] for each in codes])
+            self._audit(tx, visitor.actor(visit), visitor.account.id, Action.RECOVERY_CODES, member.id)
+        return codes
+
+    def _require_shown(self, tx: Transaction, visitor: Visitor) -> Member:
+        if not is_fresh(visitor, self._clock.now()):
+            raise ProofNeeded
+        return require_member(tx, visitor)
+
+    def remove_totp(self, visitor: Visitor, visit: Visit) -> None:
+        """Ask for no code any more. Recovery codes go as well.
+
+        Raises:
+            ProofNeeded: they have not shown lately who they are.
+        """
+        with self._store.transaction() as tx:
+            member = self._require_shown(tx, visitor)
             if member.totp_secret is None:
                 return
-            if not takes_code(self._sealer, tx, member, code, self._clock.now()):
-                raise InvalidValue("This is not the code of now.", "code")
-            forget_proof(tx, proof, member.id, visit.address)
             tx.people.update_member(member.id, totp_secret=None)
             tx.people.set_recovery_codes(member.id, [])
             self._audit(tx, visitor.actor(visit), visitor.account.id, Action.TOTP_OFF, member.id)

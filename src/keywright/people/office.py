@@ -23,7 +23,7 @@ _PERSONS = frozenset({ActorKind.MEMBER, ActorKind.COMMAND_LINE, ActorKind.LIBRAR
 
 
 class Office:
-    """The base of `Entry`, `Directory` and `Factors`. Every change and its audit line are one transaction."""
+    """The base of `Entry`, `Directory` and `Presence`. Every change and its audit line are one transaction."""
 
     def __init__(
         self, *, store: Store, passwords: Passwords, sealer: Sealer, policy: LimitPolicy, clock: Clock
@@ -60,6 +60,7 @@ class Office:
             complete=complete,
             created_at=now,
             used_at=now,
+            proved_at=now,
             address=visit.address[:64],
             user_agent=visit.user_agent[:255],
         )

@@ -63,6 +63,7 @@ class Session(Value, frozen=True, gc=False):
         digest: of the text in the cookie.
         id: what people call it by; opens nothing.
         complete: False until the second factor has been shown as well.
+        proved_at: when the member last showed in it who they are; Unix seconds.
     """
 
     digest: bytes
@@ -72,6 +73,7 @@ class Session(Value, frozen=True, gc=False):
     complete: bool
     created_at: float
     used_at: float
+    proved_at: float
     address: str
     user_agent: str
 
@@ -179,7 +181,7 @@ class PeopleWrites(PeopleReads, Protocol):
         """Add a session."""
         ...
 
-    def update_session(self, digest: bytes, **changes: Any) -> None:
+    def update_session(self, digest: bytes, /, **changes: Any) -> None:
         """Set columns of a session, named as in `Session`."""
         ...
 

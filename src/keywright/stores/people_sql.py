@@ -159,7 +159,7 @@ class SqlPeople:
         """See `PeopleWrites.insert_session`."""
         self._connection.execute(insert(tables.sessions), _columns(session))
 
-    def update_session(self, digest: bytes, **changes: Any) -> None:
+    def update_session(self, digest: bytes, /, **changes: Any) -> None:
         """See `PeopleWrites.update_session`."""
         self._connection.execute(update(tables.sessions).where(tables.sessions.c.digest == digest), changes)
 

@@ -161,6 +161,7 @@ sessions = Table(
     Column("used_at", Double, nullable=False),
     Column("address", String(64), nullable=False),
     Column("user_agent", String(255), nullable=False),
+    Column("proved_at", Double, nullable=False, server_default="0"),
     Index("sessions_of_member", "member_id"),
 )
 

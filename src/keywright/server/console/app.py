@@ -16,12 +16,14 @@ from starlette.routing import compile_path
 from keywright.adapters.asgi import REQUEST_ID_NAME, App, Receive, Scope, Send, client_address, header
 from keywright.build import Keywright
 from keywright.errors import ActError, ActFault, CallerRefused, KeywrightError, Unavailable
+from keywright.people.presence import ProofNeeded
 from keywright.people.throttle import TooManyAttempts
 from keywright.people.values import Visit
 from keywright.server.console import assets
 from keywright.server.console.ask import Ask, Route
 from keywright.server.console.assets import Assets, accepts_gzip
 from keywright.server.console.audit_pages import routes as audit_routes
+from keywright.server.console.confirm_pages import Confirming, confirm_path, routes as confirm_routes
 from keywright.server.console.edit_pages import routes as edit_routes
 from keywright.server.console.entry_pages import SIGN_IN, routes as entry_routes, sign_in_path
 from keywright.server.console.insight_pages import routes as insight_routes
@@ -35,7 +37,8 @@ from keywright.values import replace
 
 #: Whoever brings more pages adds theirs here.
 _ROUTES = (
-    entry_routes, key_routes, edit_routes, insight_routes, audit_routes, people_routes, own_routes, settings_routes,
+    entry_routes, key_routes, edit_routes, insight_routes, audit_routes, people_routes, own_routes, confirm_routes,
+    settings_routes,
 )  # fmt: skip
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 200
@@ -65,6 +68,7 @@ class Console:
         self._keywright = keywright
         self._assets = Assets()
         self._pages = Pages(keywright, self._assets)
+        self._confirming = Confirming(keywright, self._pages)
         self.routes: tuple[Route, ...] = tuple(route for routes in _ROUTES for route in routes(keywright, self._pages))
         self._ways = [(compile_path(route.path)[0], route) for route in self.routes]
         # Passwords are checked slowly, and strangers can have as many checked as they like: neither keys that must be
@@ -145,11 +149,22 @@ class Console:
                 return self._pages.redirect(ask, sign_in_path(ask))
             if route.least is not None and not ask.visitor.may(route.least):
                 return self._fault(ask, 403, "forbidden")
+            if route.proof and not self._keywright.presence.is_shown(ask.visitor):
+                raise ProofNeeded
             return route.handler(ask)
+        except ProofNeeded:
+            return self._asked_for_proof(route, ask)
         except CallerRefused:
             return self._pages.redirect(ask, SIGN_IN)
         except (ActError, TooManyAttempts, Unavailable) as error:
             return self._told(ask, error)
+
+    def _asked_for_proof(self, route: Route, ask: Ask) -> Response:
+        if route.proof and route.method == "POST":
+            return self._confirming.asked_with_form(ask)
+        # Its form may hold a password, which is not to wait in a page: they come back to the page it stands on.
+        page = ask.path if self._find(ask.path, "GET")[0] else ask.path.rpartition("/")[0]
+        return self._pages.redirect(ask, confirm_path(page))
 
     def _told(self, ask: Ask, error: KeywrightError) -> Response:
         if isinstance(error, ActError):

@@ -90,9 +90,12 @@ class Route(Value, frozen=True, gc=False):
 
     Attributes:
         least: what somebody must be to come in; None for everybody. Acts ask again, inside their transaction.
+        proof: whether they must have shown lately who they are, because it hands out power. The form of such an act
+            may wait in a page, and holds no password.
     """
 
     method: str
     path: str
     handler: Handler
     least: Role | None = Role.VIEWER
+    proof: bool = False

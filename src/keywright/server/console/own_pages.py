@@ -29,7 +29,8 @@ def routes(keywright: Keywright, pages: Pages) -> list[Route]:
         Route("POST", f"{PATH}/password", made.change_password),
         Route("GET", f"{PATH}/second-factor", made.ask_totp),
         Route("POST", f"{PATH}/second-factor", made.set_totp),
-        Route("POST", f"{PATH}/second-factor/remove", made.remove_totp),
+        Route("POST", f"{PATH}/second-factor/remove", made.remove_totp, proof=True),
+        Route("POST", f"{PATH}/second-factor/codes", made.new_codes, proof=True),
         Route("POST", f"{PATH}/sessions/others/end", made.end_others),
         Route("POST", PATH + "/sessions/{session_id}/end", made.end),
         Route("POST", "/account/switch", made.switch),
@@ -73,7 +74,7 @@ class _OwnPages:
         rows = ["".join("1" if cell else "0" for cell in row) for row in code.matrix]
         return self._pages.answer(
             ask, "second_factor.html.j2", status, secret=totp.as_text(secret), dark=_dark(rows), size=len(rows),
-            **{"codes": [], **more},
+            **{"codes": [], "renewed": False, **more},
         )  # fmt: skip
 
     def set_totp(self, ask: Ask) -> Response:
@@ -89,13 +90,12 @@ class _OwnPages:
         return self._totp(ask, secret, 201, codes=codes)
 
     def remove_totp(self, ask: Ask) -> Response:
-        try:
-            self._directory.remove_totp(ask.visitor, ask.field("code"), ask.visit)
-        except InvalidValue as error:
-            return self._profile(ask, 422, error=error, failed="second_factor")
-        except TooManyAttempts as error:
-            return self._late(ask, error, "second_factor")
+        self._directory.remove_totp(ask.visitor, ask.visit)
         return self._pages.redirect(ask, PATH)
+
+    def new_codes(self, ask: Ask) -> Response:
+        codes = self._directory.new_recovery_codes(ask.visitor, ask.visit)
+        return self._pages.answer(ask, "second_factor.html.j2", 201, codes=codes, renewed=True)
 
     def _late(self, ask: Ask, error: TooManyAttempts, failed: str) -> Response:
         response = self._profile(ask, 429, error=Conflict(str(error)), failed=failed)

@@ -23,10 +23,10 @@ def routes(keywright: Keywright, pages: Pages) -> list[Route]:
     made = _PeoplePages(keywright, pages)
     return [
         Route("GET", PATH, made.listed),
-        Route("POST", PATH, made.invite, Role.OWNER),
-        Route("POST", PATH + "/{member_id}/role", made.set_role, Role.OWNER),
+        Route("POST", PATH, made.invite, Role.OWNER, proof=True),
+        Route("POST", PATH + "/{member_id}/role", made.set_role, Role.OWNER, proof=True),
         Route("GET", PATH + "/{member_id}/remove", made.ask_remove, Role.OWNER),
-        Route("POST", PATH + "/{member_id}/remove", made.remove, Role.OWNER),
+        Route("POST", PATH + "/{member_id}/remove", made.remove, Role.OWNER, proof=True),
         Route("POST", "/settings/invitations/{token_id}/withdraw", made.withdraw, Role.OWNER),
     ]
 
