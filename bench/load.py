@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 CONNECTIONS = 32
-SERVER_CORE, LOAD_CORE = "0", "1"
+SERVER_CORE, LOAD_CORE, BOTH = "0", "1", "0,1"
 
 _WRK = """
 local keys = {}
@@ -111,11 +111,12 @@ def started(
     log: Path = Path(os.devnull),
     environment: dict[str, str] | None = None,
     directory: Path | None = None,
+    cores: str = SERVER_CORE,
 ) -> Iterator[Server]:
     """A server on its core, from its first answer on; it is stopped in the end."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["taskset", "-c", SERVER_CORE, *command],
+            ["taskset", "-c", cores, *command],
             stdout=output,
             stderr=output,
             env={**os.environ, **(environment or {})},
@@ -161,9 +162,9 @@ def nginx(directory: Path, port: int) -> list[str]:
     return ["nginx", "-c", str(directory / "nginx.conf"), "-e", os.devnull]
 
 
-def keywright(data_dir: Path, port: int) -> list[str]:
+def keywright(data_dir: Path, port: int, *more: str) -> list[str]:
     """The command of our server, as it is used."""
-    return [sys.executable, "-m", "keywright", "serve", "--port", str(port), "--data-dir", str(data_dir)]
+    return [sys.executable, "-m", "keywright", "serve", "--port", str(port), "--data-dir", str(data_dir), *more]
 
 
 def keywright_environment(data_dir: Path) -> dict[str, str]:

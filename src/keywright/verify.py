@@ -136,6 +136,30 @@ class Verifier:
             return None
         return known.record
 
+    def recall(self, presented: str) -> tuple[bytes, Accepted] | None:
+        """Where a key that was just verified is remembered, and what; None if it is not. Nobody may believe it: it is
+        for `again` to say what it is worth."""
+        fingerprint = self._new_fingerprint()
+        fingerprint.update(presented.encode())
+        digest = fingerprint.digest()
+        known = self._cache.entries[digest[0]].get(digest)
+        return None if known is None else (digest, known)
+
+    def again(self, digest: bytes, known: Accepted, request: Request, now: float) -> Outcome | None:
+        """The same as `warm` for the key that `recall` found there; None also where something else, or nothing, is
+        remembered there by now.
+
+        Raises:
+            Unavailable: see `verify`.
+        """
+        return self._judge(known, request, now, self._try_take) if self.is_current(digest, known) else None
+
+    def is_current(self, digest: bytes, known: Accepted) -> bool:
+        """Whether what `recall` found there is still what this process remembers, and may believe."""
+        # In this order, as in `_remembered`.
+        cache = self._cache
+        return self._store.freshness() == cache.seen and cache.entries[digest[0]].get(digest) is known
+
     def note_use(self, record: Record, request: Request) -> None:
         """Note that a key was used for something that is not charged to it."""
         self._note(record, request, _ACCEPTED, self._now())

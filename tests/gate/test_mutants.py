@@ -9,6 +9,7 @@ import pytest
 from support.mutants import assert_caught
 
 ROADS, VERIFY, WIRE = "tests/gate/test_roads.py", "tests/gate/test_verify_endpoint.py", "tests/gate/test_wire.py"
+SEEN = "tests/gate/test_seen.py"
 MUTANTS = {
     "anybody may ask": (
         "server/gate/gate.py",
@@ -84,6 +85,30 @@ MUTANTS = {
         "self._head, self.headers = self.headers, []",
         "self._head = self.headers",
         f"{WIRE}::test_trailers_do_not_speak_for_the_proxy",
+    ),
+    "what a key was is enough": (
+        "verify.py",
+        "cache.entries[digest[0]].get(digest) is known",
+        "digest in cache.entries[digest[0]]",
+        f"{SEEN}::test_a_key_that_changed_is_looked_at_anew[True-narrowed]",
+    ),
+    "what is remembered need not be current": (
+        "verify.py",
+        "return self._store.freshness() == cache.seen and cache",
+        "return cache",
+        f"{SEEN}::test_a_key_that_changed_is_looked_at_anew[False-deleted]",
+    ),
+    "bytes are the same whoever sends them": (
+        "server/gate/lane.py",
+        "if seen.peer != peer:",
+        "if not peer:",
+        f"{SEEN}::test_from_somebody_else_the_same_bytes_are_another_request",
+    ),
+    "the first in a packet stands for all of it": (
+        "server/gate/protocol.py",
+        "self._passed is not None and self._begun == 1 and",
+        "self._passed is not None and",
+        f"{SEEN}::test_packets_are_taken_apart_each_time[/v1-two]",
     ),
     "the lane overtakes": (
         "server/gate/protocol.py",

@@ -20,7 +20,7 @@ CHARGE_THE_ACCOUNT = """
 MUTANTS = {
     "no lock in the kernel": (
         "limits/mapped.py",
-        "fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, wanted)",
+        "fcntl(self._descriptor, F_OFD_SETLK, wanted)",
         "pass",
         f"{CONFORMANCE}::test_shared[exact_among_processes]",
     ),
@@ -32,7 +32,7 @@ MUTANTS = {
     ),
     "a cell is cleared before it is written": (
         "limits/counters.py",
-        "self.table.map[start : start + _CELL.size] = packed",
+        "self.table.map[start : start + _CELL_BYTES] = packed",
         "_CELL.pack_into(self.table.map, start, *_CELL.unpack(packed))",
         f"{SHARED}::test_every_cell_is_whole_at_every_instant",
     ),

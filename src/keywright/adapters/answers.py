@@ -134,10 +134,10 @@ def rate_headers(decision: Decision | None, now: float) -> list[tuple[str, str]]
         return []
     states = decision.states
     tightest = states[0] if len(states) == 1 else decision.tightest
-    _, policy, capacity = _written(tightest.limit, tightest.holder)
+    _, policy, capacity = written_limit(tightest.limit, tightest.holder)
     standing = _standing(tightest, now)
     if len(states) > 1:
-        policy = ", ".join([_written(state.limit, state.holder)[1] for state in states])
+        policy = ", ".join([written_limit(state.limit, state.holder)[1] for state in states])
         standing = ", ".join([_standing(state, now) for state in states])
     return [
         ("X-RateLimit-Limit", capacity),
@@ -149,12 +149,12 @@ def rate_headers(decision: Decision | None, now: float) -> list[tuple[str, str]]
 
 
 def _standing(state: LimitState, now: float) -> str:
-    name = _written(state.limit, state.holder)[0]
+    name = written_limit(state.limit, state.holder)[0]
     return f"{name};r={state.remaining};t={max(0, math.ceil(state.resets_at - now))}"
 
 
 @lru_cache(maxsize=1024)
-def _written(limit: Limit, holder: Holder) -> tuple[str, str, str]:
+def written_limit(limit: Limit, holder: Holder) -> tuple[str, str, str]:
     """A limit's name, its whole policy, and its capacity. There are few limits, and every answer tells of some."""
     name = f'"{limit_name(limit, holder)}"'
     return name, f"{name};q={limit.capacity};w={limit.refill_seconds}", str(limit.capacity)

@@ -31,6 +31,7 @@ SLICES_MAGIC = b"keywright slices 1\n"
 HEADER_BYTES = 4096
 #: A fixed window: opened_at, spent, tag. A sliding one: when nothing counts any more, 0, tag. A tag of 0: it is free.
 _CELL = struct.Struct("=dII")
+_CELL_BYTES = _CELL.size
 _BUCKET = struct.Struct("=qII")  # empty_ns, count, tag
 _ENTRY = struct.Struct("=" + "dII" * MAX_LIMITS_PER_KEY)
 ENTRY_BYTES = _ENTRY.size
@@ -114,17 +115,35 @@ class Counters:
         finally:
             self._threads[number % _STRIPES].release()
 
-    def take_fixed(self, offset: int, limit: Limit, cost: int, now: float) -> Decision:
-        """Spend from the one limit of an owner, a fixed window."""
-        entry = _ENTRY.unpack_from(self.table.map, offset)
-        # The tag of a fixed window is the window. The same as `_places` comes to, at half its time.
-        tags, tag = entry[2::3], limit.window_seconds
-        if tag in tags:
-            place = tags.index(tag)
-            cell = (entry[place * 3], entry[place * 3 + 1])
-        else:
-            place, cell = self._unused(offset, entry, [tag]).pop(), CLOSED
-        decision, (opened_at, used) = decide_one(cell, limit, cost, now)
+    def take_fixed(self, number: int, limit: Limit, cost: int, now: float, wait_seconds: float) -> Decision | None:
+        """Spend from the one limit of an owner, a fixed window; None if somebody holds its counters for too long."""
+        # The same as `entry`, `acquire`, `_spend_fixed` and `release`: most decisions are made here.
+        table = self.table
+        offset = HEADER_BYTES + number * ENTRY_BYTES
+        if offset // CHUNK_BYTES not in table.reserved:
+            table.reserve(offset // CHUNK_BYTES)
+        thread = self._threads[number % _STRIPES]
+        # Mostly nobody holds it, and to ask without a time takes half as long.
+        if not (thread.acquire(blocking=False) or (wait_seconds and thread.acquire(timeout=wait_seconds))):
+            return None
+        try:
+            if not table.lock(offset, ENTRY_BYTES, wait_seconds, self._clock):
+                return None
+            try:
+                return self._spend_fixed(offset, limit, cost, now)
+            finally:
+                table.unlock(offset, ENTRY_BYTES)
+        finally:
+            thread.release()
+
+    def _spend_fixed(self, offset: int, limit: Limit, cost: int, now: float) -> Decision:
+        # The tag of a fixed window is the window. One limit alone is mostly counted in the first cell.
+        place, tag = 0, limit.window_seconds
+        opened_at, used, found = _CELL.unpack_from(self.table.map, offset)
+        if found != tag:
+            (place,), entry = self._places(offset, (limit,))
+            opened_at, used = entry[place * 3 : place * 3 + 2] if entry[place * 3 + 2] == tag else CLOSED
+        decision, opened_at, used = decide_one(opened_at, used, limit, cost, now)
         if decision.admitted:
             self.put(offset, place, _CELL.pack(opened_at, used, tag))
         return decision
@@ -174,8 +193,8 @@ class Counters:
         """Store one cell."""
         # One copy of 16 aligned bytes, which is one instruction. `pack_into` would clear them first: a process killed
         # between the two leaves a free cell, and with it a whole new allowance.
-        start = offset + place * _CELL.size
-        self.table.map[start : start + _CELL.size] = packed
+        start = offset + place * _CELL_BYTES
+        self.table.map[start : start + _CELL_BYTES] = packed
 
     def _places(self, offset: int, limits: tuple[Limit, ...]) -> tuple[list[int], tuple[Any, ...]]:
         entry = _ENTRY.unpack_from(self.table.map, offset)
@@ -203,7 +222,8 @@ class Counters:
                 return float(empty_ns / SECOND_NS + window_seconds)
             return float(entry[place * 3] + (window_seconds if kind == Kind.FIXED else 0))
 
-        unused = [place for place in range(MAX_LIMITS_PER_KEY) if entry[place * 3 + 2] not in wanted]
+        # Of several that were never used, the first: `_spend_fixed` looks there first.
+        unused = [place for place in reversed(range(MAX_LIMITS_PER_KEY)) if entry[place * 3 + 2] not in wanted]
         return sorted(unused, key=ends_at, reverse=True)
 
     def _bucket(self, offset: int, place: int, limit: Limit, now: float, *, stored: bool, settle: bool) -> Bucket:

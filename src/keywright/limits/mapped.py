@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import mmap
 import os
 import secrets
 import struct
 import threading
+from fcntl import F_OFD_SETLK, F_UNLCK, F_WRLCK, fcntl
 from pathlib import Path
 
 from keywright.clock import Clock
@@ -113,12 +113,13 @@ class MappedFile:
         Raises:
             Unavailable: the kernel cannot lock, or the file was closed for good.
         """
-        self._require_open()
-        wanted = _FLOCK.pack(fcntl.F_WRLCK, 0, offset, length, 0)
+        if self._closed:
+            self._require_open()
+        wanted = _FLOCK.pack(F_WRLCK, 0, offset, length, 0)
         tries, deadline = _TRIES, 0.0
         while True:
             try:
-                fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, wanted)
+                fcntl(self._descriptor, F_OFD_SETLK, wanted)
             except BlockingIOError:
                 tries -= 1
                 if tries > 0:
@@ -138,7 +139,7 @@ class MappedFile:
 
     def unlock(self, offset: int, length: int) -> None:
         """Let go of a range."""
-        fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, 0, offset, length, 0))
+        fcntl(self._descriptor, F_OFD_SETLK, _FLOCK.pack(F_UNLCK, 0, offset, length, 0))
 
     def after_fork(self) -> None:
         """In a forked child: open the file anew, at the next use. Parent and child would otherwise share one file

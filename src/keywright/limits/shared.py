@@ -71,14 +71,7 @@ class SharedLimiter:
         if account is not None or len(limits) != 1 or limits[0].kind:
             return self._take_all(self._holders(slot, limits, account), len(limits), cost, now, wait_seconds)
         # One fixed window and nothing else, as most keys have.
-        keys = self._keys
-        offset = keys.entry(slot)
-        if not keys.acquire(slot, offset, wait_seconds):
-            return None
-        try:
-            return keys.take_fixed(offset, limits[0], cost, now)
-        finally:
-            keys.release(slot, offset)
+        return self._keys.take_fixed(slot, limits[0], cost, now, wait_seconds)
 
     def _holders(self, slot: int, limits: tuple[Limit, ...], account: AccountLimits | None) -> tuple[_Holder, ...]:
         """Whose counters decide, in the order in which they are locked: the same for everybody."""

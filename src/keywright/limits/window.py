@@ -59,12 +59,15 @@ class Window(Value, frozen=True, gc=False):
         return math.ceil((self.opened_at + self.limit.window_seconds - self.now) * SECOND_NS)
 
 
-def decide_one(cell: Cell, limit: Limit, cost: int, now: float) -> tuple[Decision, Cell]:
-    """The same as `standing.decide` for a key with one fixed window, as most have, at a third of its time."""
-    opened_at, used = current(cell, limit, now)
+def decide_one(opened_at: float, used: int, limit: Limit, cost: int, now: float) -> tuple[Decision, float, int]:
+    """The same as `standing.decide` for a key with one fixed window, as most have, at a third of its time: the
+    decision, and the cell as it is then."""
     resets_at = opened_at + limit.window_seconds
+    if not opened_at <= now < resets_at:
+        opened_at, used = current((opened_at, used), limit, now)
+        resets_at = opened_at + limit.window_seconds
     left = limit.count - used
     if cost <= left:
-        return Decision(True, (LimitState(limit, left - cost, resets_at),), 0, cost), (opened_at, used + cost)
+        return Decision(True, (LimitState(limit, left - cost, resets_at),), 0, cost), opened_at, used + cost
     wait = max(1, math.ceil(resets_at - now))
-    return Decision(False, (LimitState(limit, max(0, left), resets_at),), wait, cost), (opened_at, used)
+    return Decision(False, (LimitState(limit, max(0, left), resets_at),), wait, cost), opened_at, used

@@ -33,6 +33,7 @@ from keywright.server.ready import Readiness
 
 if TYPE_CHECKING:
     from keywright.server.gate.lane import Answered, Lane
+    from keywright.server.gate.seen import Line
 
 MAX_HEADER_BYTES = 16_384
 MAX_HEADERS = 100
@@ -73,6 +74,7 @@ class Edge:
 
     Attributes:
         draining: whether it has.
+        elapsed: a time to measure by; see `Clock.elapsed`.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Edge:
         self._trusted = keywright.settings.trusted_proxies
         self.max_connections = keywright.settings.max_connections
         self.draining = False
+        self.elapsed = keywright.clock.elapsed
         self.counts = counts or private_counts()
         self.readiness = readiness or Readiness(keywright)
 
@@ -116,26 +119,18 @@ class Edge:
         """The server has begun to stop: readiness says so, and every answer may be its connection's last."""
         self.draining = self.readiness.draining = True
 
-    def answered_on_lane(self, method: bytes, url: bytes, answered: Answered, started: float) -> None:
+    def answered_on_lane(self, line: Line, answered: Answered, started: float) -> None:
         """Count and log what was answered without coming here."""
-        seconds = self._keywright.clock.elapsed() - started
+        seconds = self.elapsed() - started
         cells = self.counts.cells
         cells[_ON_LANE] += 1
         cells[_LANE_REQUESTS[answered.status // 100]] += 1
         self.counts.observe(_LANE_SECONDS, seconds)
-        if self._log.is_wanted():
-            path, request_id = url.partition(b"?")[0].decode("latin-1"), answered.request_id.decode()
-            self._log.line(
-                method.decode(), path, answered.status, seconds, answered.client, answered.record, request_id
-            )
+        self._log.line(*line, answered.status, seconds, answered.client, answered.record, answered.request_id)
 
     def lane_failed(self, error: Exception) -> None:
         """Log a bug that sent a request down the ordinary road."""
         self._log.failed({REQUEST_ID_NAME: ""}, error)
-
-    def elapsed(self) -> float:
-        """A time to measure by; see `Clock.elapsed`."""
-        return self._keywright.clock.elapsed()
 
     def now(self) -> float:
         """The time, for answers that are given before there is a request."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from keywright.build import Keywright
 
 _ACCESS = "keywright.access"
+#: A line from behind the request's id up to its time.
+_REST = f'", "event": "request", "level": "info", "logger": "{_ACCESS}", "timestamp": "'
 _METHOD_CHARACTERS = 16
 _PATH_CHARACTERS = 200
 #: Nothing that our own paths hold looks like this. In other text it would hide half of every traceback.
@@ -72,9 +74,9 @@ class RequestLog:
         self._logger = structlog.stdlib.get_logger(_ACCESS)
         self.is_wanted = partial(logging.getLogger(_ACCESS).isEnabledFor, logging.INFO)
         # The same paths come again and again, and looking for keys in one takes longer than to write the line.
-        self._shown = lru_cache(maxsize=4096)(self._quoted_path)
+        self._what = lru_cache(maxsize=4096)(self._what_was_asked)
         self._lines: list[str] = []
-        self._second, self._second_text = 0, ""
+        self._end = ""
 
     def answered(self, outer: Scope, inner: Scope, status: int, seconds: float) -> None:
         """One request and how it ended."""
@@ -87,17 +89,14 @@ class RequestLog:
     ) -> None:
         """The same. Written at the end of this turn of the event loop, with all others of the turn: a line for each
         would take longer than the fastest of the answers."""
-        if not self.is_wanted():
-            return
+        # Asked once a turn, as the time is: both take as long as the rest of a line.
         if not self._lines:
+            if not self.is_wanted():
+                return
             asyncio.get_running_loop().call_soon(self._write)
-        key_id, account_id = (f'"{record.key_id}"', f'"{record.account_id}"') if record else ("null", "null")
-        self._lines.append(
-            f'{{"method": {_quoted(method[:_METHOD_CHARACTERS])}, "path": {self._shown(path)}, "status": {status}, '
-            f'"milliseconds": {seconds * 1000:.2f}, "client": {_quoted(client)}, "key_id": {key_id}, '
-            f'"account_id": {account_id}, "request_id": "{request_id}", "event": "request", "level": "info", '
-            f'"logger": "{_ACCESS}", "timestamp": "{self._timestamp()}"}}\n'
-        )
+            self._end = f'{_REST}{self._timestamp()}"}}\n'
+        who = _who(client, record.key_id, record.account_id) if record else _who(client, "", "")
+        self._lines.append(f"{self._what(method, path, status)}{seconds * 1000:.2f}{who}{request_id}{self._end}")
 
     def _write(self) -> None:
         lines, self._lines = self._lines, []
@@ -105,13 +104,15 @@ class RequestLog:
 
     def _timestamp(self) -> str:
         now = self._now()
-        second = int(now)
-        if second != self._second:
-            self._second, self._second_text = second, timestamp(second)[:-1]
-        return f"{self._second_text}.{int((now - second) * 1_000_000):06d}Z"
+        return f"{timestamp(now)[:-1]}.{int(now % 1 * 1_000_000):06d}Z"
 
-    def _quoted_path(self, path: str) -> str:
-        return json.dumps(_PIECE_OF_A_KEY.sub("[redacted]", self._redact(path))[:_PATH_CHARACTERS], ensure_ascii=False)
+    def _what_was_asked(self, method: str, path: str, status: int) -> str:
+        """A line up to how long it took."""
+        shown = _PIECE_OF_A_KEY.sub("[redacted]", self._redact(path))[:_PATH_CHARACTERS]
+        return (
+            f'{{"method": {_quoted(method[:_METHOD_CHARACTERS])}, "path": {_quoted(shown)}, "status": {status}, '
+            '"milliseconds": '
+        )
 
     def refused(self, fault: Fault, client: str) -> None:
         """What came was not a request that could be answered; nothing of it is shown."""
@@ -123,6 +124,12 @@ class RequestLog:
         self._logger.error("unexpected error", request_id=scope[REQUEST_ID_NAME], exception=self._redact(frames))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
+def _who(client: str, key_id: str, account_id: str) -> str:
+    """A line from there up to the request's id; the ids are empty where no key was recognised."""
+    key, account = (_quoted(each) if each else "null" for each in (key_id, account_id))
+    return f', "client": {_quoted(client)}, "key_id": {key}, "account_id": {account}, "request_id": "'
+
+
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)

@@ -7,7 +7,7 @@ import threading
 from keywright.build import Keywright
 from keywright.clock import Clock
 from keywright.errors import Unavailable
-from keywright.outcome import Outcome
+from keywright.outcome import Accepted, Outcome
 from keywright.reason import Reason
 from keywright.record import Network, Record, Request
 from keywright.server.counts import OUTCOMES, PLACES, Counts
@@ -15,6 +15,7 @@ from keywright.server.counts import OUTCOMES, PLACES, Counts
 _NAME = "keywright_verifications_total"
 _HITS = {outcome: PLACES[_NAME, outcome, "hit"] for outcome in OUTCOMES}
 _MISSES = {outcome: PLACES[_NAME, outcome, "miss"] for outcome in OUTCOMES}
+_PASSED = _HITS["accepted"]
 
 
 class CountedKeys:
@@ -22,6 +23,8 @@ class CountedKeys:
 
     def __init__(self, keywright: Keywright, counts: Counts) -> None:
         self._keywright = keywright
+        # Bound once: this is asked of every request.
+        self._warm, self._again = keywright.verifier.warm, keywright.verifier.again
         self._counts = counts
         self._cells = counts.cells
         # What is remembered is answered by the event loop, alone; misses come from many threads.
@@ -39,8 +42,20 @@ class CountedKeys:
 
     def warm(self, key: str, request: Request) -> Outcome | None:
         """See `Keys`."""
-        outcome = self._keywright.warm(key, request)
-        if outcome is not None:
+        outcome = self._warm(key, request)
+        # The one that comes most often first: this is on the hot path.
+        if type(outcome) is Accepted:
+            self._cells[_PASSED] += 1
+        elif outcome is not None:
+            self._cells[_HITS[_name(outcome)]] += 1
+        return outcome
+
+    def again(self, digest: bytes, known: Accepted, request: Request, now: float) -> Outcome | None:
+        """See `Verifier.again`."""
+        outcome = self._again(digest, known, request, now)
+        if type(outcome) is Accepted:
+            self._cells[_PASSED] += 1
+        elif outcome is not None:
             self._cells[_HITS[_name(outcome)]] += 1
         return outcome
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any, TypeAlias
 
 from keywright.adapters import answers
@@ -18,9 +19,9 @@ from keywright.adapters.address import client_address
 from keywright.adapters.answers import Fault, FaultRaised
 from keywright.adapters.asgi import encoded
 from keywright.adapters.credentials import Absent, presented_key
-from keywright.adapters.guard import Keys
 from keywright.build import Keywright
 from keywright.errors import ActError, Unavailable
+from keywright.limits.base import Holder
 from keywright.outcome import Accepted, Outcome, Refused
 from keywright.reason import NOT_A_KEY
 from keywright.record import Network, Record, Request, missing_scopes
@@ -28,8 +29,10 @@ from keywright.route import Route
 from keywright.server.edge import REQUEST_ID_BYTES
 from keywright.server.gate import dialects, identity, verdict
 from keywright.server.gate.gate import PATH, SECRET_HEADER, Asked, Gate, path_asked
+from keywright.server.gate.seen import Line, Seen, SeenPassage, SeenQuestion, SeenRequests
 from keywright.server.gate.verdict import Verdicts
-from keywright.server.gate.written import OncePerRecord
+from keywright.server.gate.written import OncePerRecord, Written
+from keywright.server.verifying import CountedKeys
 from keywright.values import Value, from_json
 
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
@@ -66,20 +69,22 @@ class Answered(Value, frozen=True, gc=False):
         record: the key's, where it was recognised.
         client: whose request it was.
         request_id: in the answer and in the log.
+        seen: what was read of the request, if it may be kept for the next one of the same bytes.
     """
 
     status: int
     tail: bytes
     record: Record | None
     client: str
-    request_id: bytes
+    request_id: str
+    seen: Seen | None = None
 
 
 class Lane:
     """Answers on the fast lane. All methods belong to the event loop, and none of them waits."""
 
     def __init__(
-        self, keywright: Keywright, keys: Keys, gate: Gate, verdicts: Verdicts, every_answer: RawHeaders
+        self, keywright: Keywright, keys: CountedKeys, gate: Gate, verdicts: Verdicts, every_answer: RawHeaders
     ) -> None:
         self._gate = gate
         self._verdicts = verdicts
@@ -87,17 +92,63 @@ class Lane:
         # Bound once: this is asked of every request.
         self._warm, self._now = keys.warm, keywright.clock.now
         self._trusted: tuple[Network, ...] = keywright.settings.trusted_proxies
-        self._ending = _block(every_answer) + b"x-request-id: "
-        self._identity = OncePerRecord(_identity)
+        self._ending = (_block(every_answer) + b"x-request-id: ").decode()
+        self._written = OncePerRecord(_written)
+        self._again, self._seen = keys.again, SeenRequests()
         self._refusals: dict[tuple[str, str], tuple[int, bytes, bytes]] = {}
         self._refused_at = 0
-        self._ids: list[bytes] = []
+        self._ids: list[str] = []
         paths = {f"{PATH}/{name}".rstrip("/").encode(): route for name, route in gate.routes.items()}
         self._routes = {path: route for path, route in paths.items() if dialects.TABLE[route.dialect].uri_header}
         self._followed = {path: route for path, route in paths.items() if path not in self._routes}
 
-    def forward(self, url: bytes, headers: RawHeaders, peer: str) -> Answered | None:
-        """The answer to a proxy that asks about a request; None for the ordinary road."""
+    def again(self, data: bytes, peer: str) -> tuple[Line, Answered] | Refused | None:
+        """The answer to a request of which nothing is read, because one of the same bytes was answered before; and what
+        the log says of such.
+
+        None where there was none, or where what it says must be looked at anew. Or a refusal, which was noted and must
+        be told: read the request, and give it to `forward`.
+        """
+        found = self._seen.find(data)
+        if found is None:
+            return None
+        line, seen = found
+        if seen.peer != peer:
+            return None
+        try:
+            answered = self._passes_again(seen) if isinstance(seen, SeenPassage) else self._asked_again(seen)
+        except Unavailable:
+            return None
+        return (line, answered) if isinstance(answered, Answered) else answered
+
+    def keep(self, data: bytes, line: Line, answered: Answered) -> None:
+        """Remember a request that was just answered, and is the whole of ``data``."""
+        if answered.seen is not None:
+            self._seen.keep(data, line, answered.seen)
+
+    def _passes_again(self, seen: SeenPassage) -> Answered | Refused | None:
+        now = self._now()
+        outcome = self._again(seen.digest, seen.known, seen.request, now)
+        if outcome is None or isinstance(outcome, Refused):
+            return outcome
+        return self._passed(outcome, seen.route, seen.written, seen.request.address, now)
+
+    def _asked_again(self, seen: SeenQuestion) -> Answered | None:
+        # What else the caller's key must be was looked at, and is as it was if the record is.
+        caller, now = seen.caller.record, self._now()
+        if not self._verifier.is_current(seen.caller_digest, seen.caller) or caller.expires_at <= now:
+            return None
+        outcome = self._again(seen.digest, seen.known, seen.request, now)
+        if outcome is None:
+            return None
+        return self._told_verdict(caller, seen.use, outcome)
+
+    def forward(self, url: bytes, headers: RawHeaders, peer: str, decided: Refused | None = None) -> Answered | None:
+        """The answer to a proxy that asks about a request; None for the ordinary road.
+
+        Args:
+            decided: what `again` has come to, if it was asked.
+        """
         found = self._route(url)
         read = None if found is None else _read(headers)
         if found is None or read is None or read.get(_LENGTH, b"0") != b"0":
@@ -109,13 +160,17 @@ class Lane:
         key = self._presented(read)
         if key is None:
             return self._not_a_key(route, answers.missing_key(), self._now(), None, client)
-        outcome = self._verified_now(key, self._gate.request(route, client, _text(read, _AGENT) or ""))
+        request = self._gate.request(route, client, _text(read, _AGENT) or "")
+        outcome = self._verified_now(key, request) if decided is None else decided
         if outcome is None:
             return None
         now = self._now()
-        if isinstance(outcome, Accepted):
-            return self._told(200, self._accepted(outcome, route, now), b"", outcome.record, client)
-        return self._refused(Asked(route, key, path_asked(route, rest, read), ""), outcome, now, client)
+        if isinstance(outcome, Refused):
+            return self._refused(Asked(route, key, path_asked(route, rest, read), ""), outcome, now, client)
+        written = self._written(outcome.record)
+        held = self._verifier.recall(key)
+        seen = held and SeenPassage(peer, *held, request, route, written)
+        return self._passed(outcome, route, written, client, now, seen)
 
     def _verified_now(self, key: str, request: Request) -> Outcome | None:
         try:
@@ -137,17 +192,40 @@ class Lane:
         answer = self._gate.answer(asked, outcome, now)
         return self._told(answer.status, _block(encoded(answer.headers)), answer.body, outcome.record, client)
 
-    def _accepted(self, outcome: Accepted, route: Route, now: float) -> bytes:
-        # The same as `identity.headers` and `answers.rate_headers` in bytes, in one piece.
-        head, token = self._identity(outcome.record), self._gate.make_token(outcome.record, route, now)
-        if outcome.decision is None:
-            return f"{head}{token}\r\nx-auth-limits: \r\nx-auth-status: 200\r\nx-auth-error: \r\n".encode()
-        (_, limit), (_, left), (_, reset), (_, policy), (_, limits) = answers.rate_headers(outcome.decision, now)
-        return (
-            f"{head}{token}\r\nx-auth-limits: {limits}\r\nx-auth-status: 200\r\nx-auth-error: \r\n"
-            f"x-ratelimit-limit: {limit}\r\nx-ratelimit-remaining: {left}\r\nx-ratelimit-reset: {reset}\r\n"
-            f"ratelimit-policy: {policy}\r\nratelimit: {limits}\r\n"
-        ).encode()
+    def _passed(
+        self,
+        outcome: Accepted,
+        route: Route,
+        written: Written,
+        client: str,
+        now: float,
+        seen: SeenPassage | None = None,
+    ) -> Answered:
+        # The same as `identity.headers` and `answers.rate_headers`, in one piece with what every answer has.
+        token, decision, request_id = (
+            self._gate.make_token(outcome.record, route, now),
+            outcome.decision,
+            self._request_id(),
+        )
+        if decision is None:
+            limits = rate = ""
+        elif written.limit:
+            state = decision.states[0]
+            name, policy, capacity = written.limit
+            left = state.remaining
+            limits = f"{name};r={left};t={max(0, ceil(state.resets_at - now))}"
+            rate = (
+                f"x-ratelimit-limit: {capacity}\r\nx-ratelimit-remaining: {left}\r\n"
+                f"x-ratelimit-reset: {ceil(state.resets_at)}\r\nratelimit-policy: {policy}\r\nratelimit: {limits}\r\n"
+            )
+        else:
+            headers = answers.rate_headers(decision, now)
+            limits, rate = headers[-1][1], _block(encoded(headers)).decode()
+        tail = (
+            f"{written.identity}{token}\r\nx-auth-limits: {limits}\r\nx-auth-status: 200\r\nx-auth-error: \r\n"
+            f"{rate}content-length: 0\r\n{self._ending}{request_id}\r\n\r\n"
+        )
+        return Answered(200, tail.encode(), outcome.record, client, request_id, seen)
 
     def _not_a_key(self, route: Route, fault: Fault, now: float, record: Record | None, client: str) -> Answered:
         """The answer to garbage, which comes in floods: written once a second for each way to say it."""
@@ -184,12 +262,27 @@ class Lane:
         question = _unambiguous(body)
         if question is None:
             return None
-        outcome = self._warm(*verdict.asked(question, verdict.account_asked(caller)))
+        asked, request = verdict.asked(question, verdict.account_asked(caller))
+        outcome = self._warm(asked, request)
         if outcome is None:
             return None
         client = client_address(peer, _text(read, _FORWARDED_FOR), self._trusted)
-        self._verifier.note_use(caller, Request(address=client, user_agent=_text(read, _AGENT) or ""))
-        return self._told(200, b"", self._verdicts.write(outcome), caller, client, _JSON_TYPE)
+        use = Request(address=client, user_agent=_text(read, _AGENT) or "")
+        seen = None
+        if outcome.record is not None:
+            callers, held = self._verifier.recall(key), self._verifier.recall(asked)
+            seen = callers and held and SeenQuestion(peer, *callers, use, *held, request)
+        return self._told_verdict(caller, use, outcome, seen)
+
+    def _told_verdict(
+        self,
+        caller: Record,
+        use: Request,
+        outcome: Outcome,
+        seen: SeenQuestion | None = None,
+    ) -> Answered:
+        self._verifier.note_use(caller, use)
+        return self._told(200, b"", self._verdicts.write(outcome), caller, use.address, _JSON_TYPE, seen)
 
     def _presented(self, read: Mapping[bytes, bytes]) -> str | None:
         """The key; None where none came. There are not two: `_read` has seen to that."""
@@ -200,27 +293,36 @@ class Lane:
         presented = presented_key(() if key is None else (key,), () if bearer is None else (bearer,))
         return None if isinstance(presented, Absent) else presented.key
 
-    def _request_id(self) -> bytes:
+    def _request_id(self) -> str:
         # Drawn by the hundred: one system call for each would cost as much as the verification.
         if not self._ids:
-            drawn = secrets.token_hex(REQUEST_ID_BYTES * _MANY_IDS).encode()
+            drawn = secrets.token_hex(REQUEST_ID_BYTES * _MANY_IDS)
             size = 2 * REQUEST_ID_BYTES
-            self._ids = [b"req_" + drawn[start : start + size] for start in range(0, len(drawn), size)]
+            self._ids = ["req_" + drawn[start : start + size] for start in range(0, len(drawn), size)]
         return self._ids.pop()
 
     def _told(
-        self, status: int, block: bytes, body: bytes, record: Record | None, client: str, after: bytes = b""
+        self,
+        status: int,
+        block: bytes,
+        body: bytes,
+        record: Record | None,
+        client: str,
+        after: bytes = b"",
+        seen: Seen | None = None,
     ) -> Answered:
         """The whole answer: ``block`` before the length, ``after`` behind it, then what every answer has."""
         request_id = self._request_id()
-        pieces = block, len(body), after, self._ending, request_id, body
-        return Answered(status, b"%bcontent-length: %d\r\n%b%b%b\r\n\r\n%b" % pieces, record, client, request_id)
+        pieces = block, len(body), after, f"{self._ending}{request_id}\r\n\r\n".encode(), body
+        return Answered(status, b"%bcontent-length: %d\r\n%b%b%b" % pieces, record, client, request_id, seen)
 
 
-def _identity(record: Record) -> str:
-    """The headers of a record, up to where its token goes."""
+def _written(record: Record) -> Written:
     pairs = zip(identity.NAMES, (*identity.of_record(record), ""), strict=False)
-    return _block(encoded(pairs)).removesuffix(b"\r\n").decode("latin-1")
+    head = _block(encoded(pairs)).removesuffix(b"\r\n").decode("latin-1")
+    account = record.account_limits.limits if record.account_limits else ()
+    limits = [(each, Holder.KEY) for each in record.limits] + [(each, Holder.ACCOUNT) for each in account]
+    return Written(head, answers.written_limit(*limits[0]) if len(limits) == 1 else None)
 
 
 def _read(headers: RawHeaders) -> dict[bytes, bytes] | None:

@@ -12,8 +12,10 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from keywright.adapters.verdicts import PATH as VERIFY_PATH
+from keywright.outcome import Refused
 from keywright.server.gate.gate import PATH
 from keywright.server.gate.lane import MAX_BODY_BYTES, MAX_HEAD_BYTES, Answered, Lane
+from keywright.server.gate.seen import MAX_SEEN_BYTES, Line
 from keywright.server.http import Protocol
 
 _GATE = PATH.encode()
@@ -40,11 +42,45 @@ class LaneProtocol(Protocol):
         # The body so far of such a request; None for one that is on the ordinary road.
         self._body: bytes | None = None
         self._started = 0.0
+        # Of the bytes that came last: how many requests began in them, what of the first was answered here, and what
+        # is decided of it already.
+        self._begun = 0
+        self._passed: Answered | None = None
+        self._decided: Refused | None = None
 
     def data_received(self, data: bytes) -> None:
-        """See `Protocol`."""
+        """See `Protocol`. What was answered before is answered again without being read."""
+        if self._lane is None or len(data) > MAX_SEEN_BYTES or not self._is_between():
+            self._read(data)
+            return
+        started = self.app.elapsed()
+        found = self._lane.again(data, self.client[0] if self.client else "")
+        if isinstance(found, tuple):
+            self._stop_deadline()
+            self._send(*found, started)
+            return
+        self._decided, self._begun, self._passed = found, 0, None
+        self._read(data)
+        # One request and nothing behind it: what are two in one packet must be two the next time as well.
+        if self._passed is not None and self._begun == 1 and not self._unfinished and not self._refused:
+            self._lane.keep(data, self._line(), self._passed)
+        self._decided = self._passed = None
+
+    def _read(self, data: bytes) -> None:
         self._arrived_bytes, self._began_here = len(data), False
         super().data_received(data)
+
+    def _is_between(self) -> bool:
+        """Whether a request that begins now may be answered now, whatever it is."""
+        return not (
+            self._unfinished
+            or self._head_bytes
+            or self._draining
+            or self._refused
+            or not self._is_idle()
+            or self.flow.write_paused
+            or self.transport.is_closing()
+        )
 
     def begin_scope(self) -> None:
         """Nothing yet: most of what the ordinary road needs would be made for nothing."""
@@ -52,6 +88,7 @@ class LaneProtocol(Protocol):
             super().begin_scope()
             return
         self._bare, self._began_here = True, True
+        self._begun += 1
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
@@ -81,7 +118,8 @@ class LaneProtocol(Protocol):
             if answered is not None:
                 self._body = None
                 self.message_ended()
-                self._send(answered)
+                self._bare, self._passed = False, answered
+                self._send(self._line(), answered, self._started)
                 return
             self._take_ordinary_road()
         super().on_message_complete()
@@ -137,16 +175,21 @@ class LaneProtocol(Protocol):
         try:
             if self.url == _VERIFY:
                 return self._lane.verify(self._head, peer, body) if method == b"POST" else None
-            return None if body or method in _NOT_HERE else self._lane.forward(self.url, self._head, peer)
+            return (
+                None if body or method in _NOT_HERE else self._lane.forward(self.url, self._head, peer, self._decided)
+            )
         except Exception as error:  # noqa: BLE001 - the parser would take it for a fault of the client's
             self.app.lane_failed(error)
             return None
 
-    def _send(self, answered: Answered) -> None:
+    def _line(self) -> Line:
+        """The method and the path, for the log."""
+        return self.parser.get_method().decode(), self.url.partition(b"?")[0].decode("latin-1")
+
+    def _send(self, line: Line, answered: Answered, started: float) -> None:
         self.transport.write(STATUS_LINE[answered.status] + self._default_block() + answered.tail)
         self.server_state.total_requests += 1
-        self._bare = False
         self.begin_idling()
         if self.transport.get_write_buffer_size():
             self._wait_for_reader()
-        self.app.answered_on_lane(self.parser.get_method(), self.url, answered, self._started)
+        self.app.answered_on_lane(line, answered, started)

@@ -6,11 +6,24 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from keywright.record import Record
+from keywright.values import Value
 
 T = TypeVar("T")
 
 #: Records whose writing is kept; all are dropped when there are more.
 MAX_WRITTEN = 100_000
+
+
+class Written(Value, frozen=True, gc=False):
+    """What is said of a record wherever it passes.
+
+    Attributes:
+        identity: its headers, up to where its token goes.
+        limit: of its only limit, the name, the policy and the capacity; None where it has none, or several.
+    """
+
+    identity: str
+    limit: tuple[str, str, str] | None
 
 
 class OncePerRecord(Generic[T]):
