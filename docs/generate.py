@@ -3,7 +3,8 @@
     .venv/bin/python docs/generate.py            write the reference pages and the values in the other pages
     .venv/bin/python docs/generate.py --check    change nothing; exit 1 and say which page is not current
 
-A page may hold ``<!--=NAME-->anything<!--/-->``: what stands between the two is replaced by the fact of that name.
+A page may hold ``<!--=NAME-->anything<!--/-->``: what stands between the two is replaced by the fact of that name; by
+``<!--=settings_PREFIX-->`` begins the table of the settings whose names begin with ``PREFIX_``.
 """
 
 from __future__ import annotations
@@ -97,6 +98,10 @@ FACTS = {
     "door": Fact("server.console.app.MOST_WAITING", plain, "Strangers' requests to the console that wait; 503 above."),
     "setup_link": Fact("people.entry.SETUP_SECONDS", seconds, "How long a setup link works."),
     "sign_in_link": Fact("people.entry.LINK_SECONDS", seconds, "How long a sign-in link works."),
+    "oidc_away": Fact("people.federation.AWAY_SECONDS", seconds, "How long a sign-in may be away at the provider."),
+    "oidc_timeout": Fact(
+        "server.oidc.asking.TIMEOUT_SECONDS", seconds, "How long a question to the provider may take."
+    ),
     "invitation": Fact("people.directory.INVITATION_SECONDS", seconds, "How long an invitation works."),
     "default_limit": Fact("setting.default_limit", str, "The limit of a key that names none, as it is written."),
     "default_limit_words": Fact("setting.default_limit", window, "The same in words."),
@@ -183,6 +188,9 @@ def include(text: str, page: str) -> str:
 
     def shown(match: re.Match[str]) -> str:
         name = match[1]
+        if name.startswith("settings_"):
+            rows = import_module("docs.reference_pages").settings_table(name.removeprefix("settings_") + "_")
+            return "\n".join([f"<!--={name}-->", "", *rows, "<!--/-->"])
         if name not in FACTS:
             raise KeyError(f"{page}: there is no fact {name!r}")
         return f"<!--={name}-->{FACTS[name].shown(FACTS[name].value())}<!--/-->"

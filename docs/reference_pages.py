@@ -156,13 +156,18 @@ def metrics() -> str:
     ])  # fmt: skip
 
 
-def settings() -> str:
-    """The settings page."""
+def settings_table(prefix: str = "") -> list[str]:
+    """The settings whose names begin with ``prefix``."""
     rows = [
         (f"`{each.name}`", f"`{each.variable}`", each.kind, f"`{each.default!r}`" if each.default is not None else "",
          each.sentence)
-        for each in TABLE
+        for each in TABLE if each.name.startswith(prefix)
     ]  # fmt: skip
+    return table(("name", "environment", "value", "default", "what it does"), rows)
+
+
+def settings() -> str:
+    """The settings page."""
     return "\n".join([
         "# Settings",
         "",
@@ -171,7 +176,7 @@ def settings() -> str:
         "`keywright doctor` shows every value in force and where it came from. A name in the file that is not in this",
         "table, or a value that cannot be used, stops the start and says so.",
         "",
-        *table(("name", "environment", "value", "default", "what it does"), rows),
+        *settings_table(),
     ])  # fmt: skip
 
 

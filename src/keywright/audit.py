@@ -39,6 +39,8 @@ class Action(StrEnum):
     SESSION_END = "session.end"
     PRESENCE = "session.confirm"
     PRESENCE_REFUSED = "session.confirm_refused"
+    IDENTITY_LINK = "identity.link"
+    IDENTITY_UNLINK = "identity.unlink"
     PASSWORD_CHANGE = "password.change"  # noqa: S105 - a word of the log
     TOTP_ON = "totp.on"
     TOTP_OFF = "totp.off"

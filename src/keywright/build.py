@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from keywright import forks, mounts, settings as settings_module
 from keywright.cache import RecordCache
@@ -26,6 +27,7 @@ from keywright.master import (
     sync_directory,
 )
 from keywright.outcome import Outcome
+from keywright.provider import CALLBACK, INVITED_ONLY, Provider
 from keywright.record import ANY_REQUEST, LimitPolicy, Network, Record, Request
 from keywright.settings import Settings
 from keywright.stores.sqlite import RECORDS_FILE, SqliteStore, SqliteUsageStore
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from keywright.manage.ledger import Ledger
     from keywright.people.directory import Directory
     from keywright.people.entry import Entry
+    from keywright.people.federation import Federation
     from keywright.people.presence import Presence
 
 MASTER_SECRET_FILE = "master.secret"  # noqa: S105 - a file's name
@@ -157,6 +160,18 @@ class Keywright(Forking):
         from keywright.people.presence import Presence
 
         return Presence(**self._office)
+
+    @cached_property
+    def federation(self) -> Federation:
+        """Signing in with an identity provider."""
+        from keywright.people.federation import Federation
+
+        return Federation(**self._office)
+
+    @cached_property
+    def provider(self) -> Provider | None:
+        """See `identity_provider`."""
+        return identity_provider(self.settings)
 
     @cached_property
     def _office(self) -> dict[str, Any]:
@@ -301,3 +316,35 @@ def master_secret(settings: Settings, *, make: bool) -> MasterSecret:
     if not make:
         raise Misconfigured(f"There is no master secret. Put the one that the keys were made with at {path} first.")
     return create_master_secret(path)
+
+
+def identity_provider(settings: Settings) -> Provider | None:
+    """The identity provider that the settings name; None without one. Reads the file of its secret.
+
+    Raises:
+        Misconfigured: the file cannot be read, or holds nothing.
+    """
+    if settings.oidc_issuer is None:
+        return None
+    return Provider(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id or "",
+        client_secret=settings.oidc_client_secret or _client_secret(settings.oidc_client_secret_file),
+        redirect_uri=f"{settings.public_url}{CALLBACK}",
+        label=settings.oidc_label or urlsplit(settings.oidc_issuer).hostname or "",
+        domains=settings.oidc_domains,
+        new_members="" if settings.oidc_new_members == INVITED_ONLY else settings.oidc_new_members,
+        acr=settings.oidc_acr,
+        groups=settings.oidc_groups,
+        strong=settings.oidc_second_factors,
+    )
+
+
+def _client_secret(path: Path | None) -> str:
+    try:
+        secret = path.read_text("utf-8").strip() if path else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"oidc_client_secret_file {path} cannot be read: {error}.") from error
+    if path and not secret:
+        raise Misconfigured(f"oidc_client_secret_file {path} holds nothing.")
+    return secret

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from keywright.errors import Misconfigured
 from keywright.key import BUILT_IN_FORMATS, KeyFormat
 from keywright.limits.base import parse_limits
+from keywright.provider import INVITED_ONLY, parse_domains, parse_issuer, parse_new_members
 from keywright.record import Network, parse_network
 from keywright.route import BUILT_IN_ROUTES, Route, parse_route
 
@@ -77,6 +78,10 @@ def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
         raise ValueError("must be text, or a list of texts")
     return tuple(value)
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    return tuple(each for each in _texts(value) if each)
 
 
 def _limits(value: Any) -> tuple[str, ...]:
@@ -285,6 +290,45 @@ TABLE: tuple[Setting, ...] = (
         "Whom callers may ask for help: an address or URL, shown on /help and in the API document.",
         _text,
     ),
+    Setting(
+        "oidc_issuer", "url", None, "Identity provider that people may sign in with, as it calls itself.", parse_issuer
+    ),
+    Setting("oidc_client_id", "text", None, "What Keywright is called at the provider.", _text),
+    Setting(
+        "oidc_client_secret",
+        "text",
+        None,
+        "Its secret there; prefer a file. None for a public client.",
+        _text,
+        secret=True,
+    ),
+    Setting("oidc_client_secret_file", "path", None, "File that holds nothing but that secret.", _path),
+    Setting("oidc_label", "text", None, "Whom the button names: Sign in with …; default: the issuer's host.", _text),
+    Setting(
+        "oidc_domains",
+        "domains",
+        [],
+        "Domains of the e-mail addresses with which somebody may come in for the first time; any if not set.",
+        lambda value: parse_domains(_texts(value)),
+    ),
+    Setting(
+        "oidc_new_members",
+        "role",
+        INVITED_ONLY,
+        "Who comes in besides members: only whoever was invited, or everybody, as viewer or admin.",
+        parse_new_members,
+    ),
+    Setting("oidc_groups", "texts", [], "Groups (claim groups) of which somebody must be in one.", _words),
+    Setting(
+        "oidc_acr", "texts", [], "Classes of authentication (claim acr) of which the provider must use one.", _words
+    ),
+    Setting(
+        "oidc_second_factors",
+        "texts",
+        [],
+        "What in the claims amr or acr stands for the second factor here, such as mfa.",
+        _words,
+    ),
 )
 BY_NAME = {setting.name: setting for setting in TABLE}
 
@@ -317,6 +361,16 @@ class Settings:
     log_level: str
     public_url: str | None
     support_contact: str | None
+    oidc_issuer: str | None
+    oidc_client_id: str | None
+    oidc_client_secret: str | None = field(repr=False)
+    oidc_client_secret_file: Path | None
+    oidc_label: str | None
+    oidc_domains: tuple[str, ...]
+    oidc_new_members: str
+    oidc_groups: tuple[str, ...]
+    oidc_acr: tuple[str, ...]
+    oidc_second_factors: tuple[str, ...]
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def ordered_formats(self) -> Iterable[KeyFormat]:
@@ -398,4 +452,8 @@ def _checked(settings: Settings) -> Settings:
         raise Misconfigured("metrics_port must be another port than port: metrics are not for callers.")
     if settings.default_format not in {each.name for each in settings.key_formats}:
         raise Misconfigured(f"default_format: there is no key format {settings.default_format!r}.")
+    if settings.oidc_issuer and not (settings.oidc_client_id and settings.public_url):
+        raise Misconfigured("oidc_issuer needs oidc_client_id, and public_url, which people come back to.")
+    if settings.oidc_client_secret and settings.oidc_client_secret_file:
+        raise Misconfigured("oidc_client_secret and oidc_client_secret_file: give one of them.")
     return settings

@@ -80,8 +80,8 @@ def test_a_line_at_the_door_has_an_end(installation: Installation) -> None:
 
 #: What stands there, and what stands there then.
 MUTANTS = {
-    "nothing bounds the line": ("if self._at_the_door >= _THREADS + MOST_WAITING:", "if False:"),
-    "who was answered is still counted": ("            self._at_the_door -= 1", "            pass"),
+    "nothing bounds the line": ("if self._strangers[threads] >= _THREADS + MOST_WAITING:", "if False:"),
+    "who was answered is still counted": ("            self._strangers[threads] -= 1", "            pass"),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from keywright import Accepted, Keywright, Limit, ManualClock, Misconfigured, settings as settings_module
+from keywright.build import identity_provider
 from keywright.key import BUILT_IN_FORMATS, KeyFormat
 from keywright.record import parse_network
 from keywright.route import BUILT_IN_ROUTES, Route
@@ -56,9 +57,23 @@ WRITTEN: dict[str, tuple[Any, str, Any]] = {
     "log_level": ('"DEBUG"', "Debug", "debug"),
     "public_url": ('"https://Keys.example.com/"', "https://keys.example.com", "https://keys.example.com"),
     "support_contact": ('"help@example.com"', "help@example.com", "help@example.com"),
+    "oidc_issuer": ('"https://login.example.com/"', "https://login.example.com/", "https://login.example.com/"),
+    "oidc_client_id": ('"keywright"', "keywright", "keywright"),
+    "oidc_client_secret": ('"hush"', "hush", "hush"),
+    "oidc_client_secret_file": ('"o.secret"', "o.secret", HERE / "o.secret"),
+    "oidc_label": ('"Example"', "Example", "Example"),
+    "oidc_domains": ('["Example.com"]', "example.com", ("example.com",)),
+    "oidc_new_members": ('"viewer"', "viewer", "viewer"),
+    "oidc_groups": ('["staff", "guests"]', "staff, guests", ("staff", "guests")),
+    "oidc_acr": ('["phr"]', "phr", ("phr",)),
+    "oidc_second_factors": ('["mfa", "hwk"]', "mfa,hwk", ("mfa", "hwk")),
 }
 #: Settings that are only good together.
-TOGETHER = {"tls_cert": {"tls_key": "k.pem"}, "tls_key": {"tls_cert": "c.pem"}}
+TOGETHER = {
+    "tls_cert": {"tls_key": "k.pem"},
+    "tls_key": {"tls_cert": "c.pem"},
+    "oidc_issuer": {"oidc_client_id": "keywright", "public_url": "https://keys.example.com"},
+}
 
 #: Setting → values that it cannot have.
 BAD: tuple[tuple[str, Any], ...] = (
@@ -105,6 +120,19 @@ BAD: tuple[tuple[str, Any], ...] = (
     ("public_url", "ftp://keys.example.com"),
     ("public_url", "https://keys.example.com/console"),
     ("public_url", "https://"),
+    ("oidc_issuer", "login.example.com"),
+    ("oidc_issuer", "http://login.example.com"),
+    ("oidc_issuer", "http://localhost.example.com"),
+    ("oidc_issuer", "https://login.example.com?tenant=1"),
+    ("oidc_issuer", "https://login.example.com#x"),
+    ("oidc_issuer", "https://maya@login.example.com"),
+    ("oidc_issuer", "https://login.example.com/a b"),
+    ("oidc_issuer", "https://[::1"),
+    ("oidc_issuer", "https://" + "x" * 250),
+    ("oidc_domains", "@example.com"),
+    ("oidc_domains", "example"),
+    ("oidc_new_members", "owner"),
+    ("oidc_groups", 5),
 )
 
 
@@ -199,6 +227,35 @@ def test_certificate_and_key_come_together(name: str) -> None:
     """Half of TLS is not taken for none of it."""
     with pytest.raises(Misconfigured, match="together"):
         load({name: "file.pem"}, environment={})
+
+
+def test_a_provider_is_named_whole(tmp_path: Path) -> None:
+    """Half of an identity provider is not taken for none of it, nor two secrets for one; and its secret is read from
+    its file, or the start ends."""
+    whole = {
+        "oidc_issuer": "https://login.example.com",
+        "oidc_client_id": "k",
+        "public_url": "https://keys.example.com",
+    }
+    for missing in ("oidc_client_id", "public_url"):
+        with pytest.raises(Misconfigured, match="oidc_issuer needs"):
+            load({name: each for name, each in whole.items() if name != missing}, environment={})
+    file = tmp_path / "o.secret"
+    with pytest.raises(Misconfigured, match="one of them"):
+        load({**whole, "oidc_client_secret": "x", "oidc_client_secret_file": str(file)}, environment={})
+    settings = load({**whole, "oidc_client_secret_file": str(file)}, environment={})
+    for text, wrong in ((None, "cannot be read"), (b"\xff", "cannot be read"), (b"\n", "holds nothing")):
+        if text is not None:
+            file.write_bytes(text)
+        with pytest.raises(Misconfigured, match=wrong):
+            identity_provider(settings)
+    file.write_text("hush-hush\n", "utf-8")
+    found = identity_provider(settings)
+    assert found is not None
+    assert (found.client_secret, found.label) == ("hush-hush", "login.example.com")
+    assert found.redirect_uri == "https://keys.example.com/sign-in/oidc/callback"
+    assert "hush" not in repr(found)
+    assert identity_provider(load(environment={})) is None
 
 
 def test_the_secret_is_never_shown() -> None:

@@ -103,6 +103,32 @@ def list_members(account: str | None, data_dir: str | None, as_json: bool) -> No
         say_table(("id", "e-mail", "name", "role"), [list(each.values()) for each in shown])
 
 
+@command.command()
+@account_option
+@data_dir_option
+@json_option
+def identities(account: str | None, data_dir: str | None, as_json: bool) -> None:
+    """List who the members of an account are at the identity provider."""
+    with opened(data_dir) as keywright:
+        found = keywright.federation.identities(me(), account_id(keywright, account))
+    shown = [{"email": member.email, "issuer": each.issuer, "subject": each.subject} for member, each in found]
+    if as_json:
+        say_json(shown)
+    else:
+        say_table(("e-mail", "issuer", "subject"), [list(each.values()) for each in shown])
+
+
+@command.command()
+@click.argument("email")
+@account_option
+@data_dir_option
+def unlink(email: str, account: str | None, data_dir: str | None) -> None:
+    """Forget who EMAIL is at the identity provider, and end their sessions. Whoever comes from there next with this
+    address, confirmed, is linked anew. To keep somebody out, remove them from the account."""
+    with opened(data_dir) as keywright:
+        keywright.federation.unlink(me(), account_id(keywright, account), email)
+
+
 def _say_link(made: str, as_json: bool) -> None:
     if as_json:
         say_json({"link": made})

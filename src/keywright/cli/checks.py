@@ -239,6 +239,19 @@ def _moment(tag: int, content: bytes) -> float:
     return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC).timestamp()
 
 
+def provider(keywright: Keywright) -> Finding:
+    """The identity provider answers, and calls itself what the setting says."""
+    if keywright.provider is None:
+        return True, "none"
+    from keywright.server.oidc.client import Client
+
+    metadata = Client(keywright.provider, keywright.clock).metadata()
+    issuer, back = keywright.provider.issuer, keywright.provider.redirect_uri
+    if "S256" not in metadata.get("code_challenge_methods_supported", ["S256"]):
+        return False, f"{issuer} does not know PKCE with S256"
+    return True, f"{issuer} answers; it must know the redirect URI {back}"
+
+
 CHECKS: dict[str, Callable[[Keywright], Finding]] = {
     "data directory is private": directory_is_private,
     "files are private": files_are_private,
@@ -257,4 +270,5 @@ CHECKS: dict[str, Callable[[Keywright], Finding]] = {
     "other processes": processes,
     "server": server,
     "certificate": certificate,
+    "identity provider": provider,
 }

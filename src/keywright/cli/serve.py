@@ -23,6 +23,7 @@ from keywright.cli.output import ExitCode
 def command(**flags: str | None) -> int:
     """Serve the API until interrupted. Exit 0 if everything that was begun was finished and written."""
     from keywright import settings as settings_module
+    from keywright.build import identity_provider
     from keywright.clock import SystemClock
     from keywright.server.counts import Board
     from keywright.server.listening import open_sockets
@@ -33,6 +34,8 @@ def command(**flags: str | None) -> int:
     forbid_core_dumps()
     settings = settings_module.load(flags)
     _require_usable_tls(settings)
+    # Here too, and not only where it is used: the file of its secret is read.
+    identity_provider(settings)
     # Before anything is said or made: a port in use is the commonest reason not to start.
     sockets = open_sockets(settings.host, settings.port)
     asked = open_sockets(settings.metrics_host, settings.metrics_port) if settings.metrics_port else []

@@ -91,7 +91,7 @@ class Directory(Office):
             # An old invitation must not let them in again.
             tx.people.delete_tokens(TokenKind.INVITATION, account_id, member.email)
             if not tx.people.memberships(member_id):
-                tx.people.delete_member(member_id)
+                tx.people.delete_member(member_id, self._clock.now())
             self._audit(tx, actor, account_id, Action.MEMBER_REMOVE, member_id, {"email": member.email})
 
     # Invitations

@@ -85,6 +85,15 @@ def count_sign_in(store: Store, email: str, address: str, now: float) -> None:
     _count(store, limits, now)
 
 
+def count_stranger(store: Store, address: str, now: float) -> None:
+    """Count a try to sign in that names nobody yet.
+
+    Raises:
+        TooManyAttempts: the limit of the network is used up.
+    """
+    _count(store, [(subject("network", network_of(address)), *NETWORK_LIMIT)], now)
+
+
 def count_proof(store: Store, proof: Proof, member_id: str, address: str, now: float) -> None:
     """Count a try to show a proof.
 

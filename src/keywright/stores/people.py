@@ -106,6 +106,16 @@ class Token(Value, frozen=True, gc=False):
     expires_at: float
 
 
+class Identity(Value, frozen=True, gc=False):
+    """Who a member is at an identity provider. The two together never change, and are never given to somebody else; an
+    e-mail address may be."""
+
+    issuer: str
+    subject: str
+    member_id: str
+    created_at: float
+
+
 class PeopleReads(Protocol):
     """Reads of one moment; see `stores.base.Snapshot`."""
 
@@ -149,6 +159,22 @@ class PeopleReads(Protocol):
         """How many recovery codes the member has left."""
         ...
 
+    def member_by_identity(self, issuer: str, subject: str) -> Member | None:
+        """The member who is that at the provider."""
+        ...
+
+    def identities(self, member_id: str) -> list[Identity]:
+        """Who the member is at providers, the oldest first."""
+        ...
+
+    def invitations_of(self, email: str) -> list[Token]:
+        """Every invitation for that address, to whatever account, the oldest first."""
+        ...
+
+    def has_departed(self, email: str, issuer: str, subject: str) -> bool:
+        """Whether a member was removed who had that address, or was that at a provider."""
+        ...
+
 
 class PeopleWrites(PeopleReads, Protocol):
     """Reads and writes of one transaction; see `stores.base.Transaction`."""
@@ -165,8 +191,16 @@ class PeopleWrites(PeopleReads, Protocol):
         """Note that the code of ``step`` has been taken; False if that code or a later one was taken before."""
         ...
 
-    def delete_member(self, member_id: str) -> None:
-        """Remove a member, with their sessions, codes and memberships."""
+    def delete_member(self, member_id: str, left_at: float) -> None:
+        """Remove a member, with their sessions, codes, identities and memberships; they have departed from then on."""
+        ...
+
+    def insert_identity(self, identity: Identity) -> None:
+        """Add an identity, which must be nobody's: ask before, in the same transaction."""
+        ...
+
+    def delete_identities(self, member_id: str) -> int:
+        """Remove all identities of the member; how many there were."""
         ...
 
     def set_role(self, membership: Membership) -> None:

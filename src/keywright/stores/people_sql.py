@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, delete, func, insert, or_, select, update
 
 from keywright.stores import tables
-from keywright.stores.people import Member, Membership, Role, Session, Token, TokenKind
+from keywright.stores.people import Identity, Member, Membership, Role, Session, Token, TokenKind
 from keywright.values import Value
 
 #: Rows of attempts whose window is over that are removed with each new one: more than are made, so they never pile up.
@@ -16,6 +17,10 @@ _SWEEP = 4
 
 def _columns(value: Value) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__struct_fields__}
+
+
+def _mark(*parts: str) -> bytes:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).digest()
 
 
 def _to_member(found: Row[Any]) -> Member:
@@ -122,6 +127,30 @@ class SqlPeople:
         number = self._connection.execute(select(func.count()).where(codes.c.member_id == member_id)).scalar_one()
         return int(number)
 
+    def member_by_identity(self, issuer: str, subject: str) -> Member | None:
+        """See `PeopleReads.member_by_identity`."""
+        known = tables.identities.c
+        found = self._one(tables.identities, known.issuer == issuer, known.subject == subject)
+        return self.member(found.member_id) if found else None
+
+    def identities(self, member_id: str) -> list[Identity]:
+        """See `PeopleReads.identities`."""
+        known = tables.identities.c
+        statement = select(tables.identities).where(known.member_id == member_id)
+        found = self._connection.execute(statement.order_by(known.created_at, known.issuer))
+        return [Identity(each.issuer, each.subject, each.member_id, each.created_at) for each in found]
+
+    def invitations_of(self, email: str) -> list[Token]:
+        """See `PeopleReads.invitations_of`."""
+        those = tables.tokens.c
+        statement = select(tables.tokens).where(those.kind == TokenKind.INVITATION, those.email == email)
+        return [_to_token(each) for each in self._connection.execute(statement.order_by(those.created_at))]
+
+    def has_departed(self, email: str, issuer: str, subject: str) -> bool:
+        """See `PeopleReads.has_departed`."""
+        marks = [_mark(email), _mark(issuer, subject)]
+        return self._one(tables.departures, tables.departures.c.digest.in_(marks)) is not None
+
     def insert_member(self, member: Member) -> None:
         """See `PeopleWrites.insert_member`."""
         self._connection.execute(insert(tables.members), _columns(member))
@@ -136,11 +165,26 @@ class SqlPeople:
         statement = update(tables.members).where(people.id == member_id, people.totp_step < step)
         return self._connection.execute(statement, {"totp_step": step}).rowcount > 0
 
-    def delete_member(self, member_id: str) -> None:
+    def delete_member(self, member_id: str, left_at: float) -> None:
         """See `PeopleWrites.delete_member`."""
-        for table in (tables.sessions, tables.recovery_codes, tables.memberships):
+        member = self.member(member_id)
+        marks = {_mark(member.email)} if member else set()
+        marks |= {_mark(each.issuer, each.subject) for each in self.identities(member_id)}
+        self._remove(tables.departures, tables.departures.c.digest.in_(marks))
+        if marks:
+            rows = [{"digest": each, "left_at": left_at} for each in marks]
+            self._connection.execute(insert(tables.departures), rows)
+        for table in (tables.sessions, tables.recovery_codes, tables.identities, tables.memberships):
             self._remove(table, table.c.member_id == member_id)
         self._remove(tables.members, tables.members.c.id == member_id)
+
+    def insert_identity(self, identity: Identity) -> None:
+        """See `PeopleWrites.insert_identity`."""
+        self._connection.execute(insert(tables.identities), _columns(identity))
+
+    def delete_identities(self, member_id: str) -> int:
+        """See `PeopleWrites.delete_identities`."""
+        return self._remove(tables.identities, tables.identities.c.member_id == member_id)
 
     def set_role(self, membership: Membership) -> None:
         """See `PeopleWrites.set_role`."""

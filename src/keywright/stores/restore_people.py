@@ -13,6 +13,7 @@ from keywright.stores import tables
 #: Tables that a restore does not take from the copy as they stand there.
 PEOPLE = {each.name for each in (
     tables.members, tables.memberships, tables.sessions, tables.tokens, tables.recovery_codes, tables.attempts,
+    tables.identities, tables.departures,
 )}  # fmt: skip
 
 
@@ -30,6 +31,7 @@ def settle_people(connection: Connection, copies: Mapping[str, FromClause], know
         known: what `known_accounts` has answered before.
     """
     _let_go_of_lost_accounts(connection)
+    _unite_departures(connection, copies["departures"])
     strange = [each for each in connection.execute(select(tables.accounts.c.id)).scalars() if each not in known]
     for account_id in strange:
         _take_over(connection, copies, account_id)
@@ -48,14 +50,21 @@ def _let_go_of_lost_accounts(connection: Connection) -> None:
         connection.execute(delete(table).where(table.c.account_id.not_in(accounts)))
     of_nobody = tables.members.c.id.not_in(select(tables.memberships.c.member_id))
     gone = list(connection.execute(select(tables.members.c.id).where(of_nobody)).scalars())
-    for table in (tables.sessions, tables.recovery_codes):
+    for table in (tables.sessions, tables.recovery_codes, tables.identities):
         for member_id in gone:
             connection.execute(delete(table).where(table.c.member_id == member_id))
     connection.execute(delete(tables.members).where(of_nobody))
 
 
+def _unite_departures(connection: Connection, copied: FromClause) -> None:
+    """Whoever was removed in either history comes in uninvited in neither."""
+    known = select(tables.departures.c.digest)
+    missing = select(copied).where(copied.c.digest.not_in(known))
+    connection.execute(insert(tables.departures).from_select(copied.c.keys(), missing))
+
+
 def _take_over(connection: Connection, copies: Mapping[str, FromClause], account_id: str) -> None:
-    people, theirs, codes = (copies[name] for name in ("members", "memberships", "recovery_codes"))
+    people, theirs, codes, known = (copies[name] for name in ("members", "memberships", "recovery_codes", "identities"))
     statement = select(people, theirs.c.role, theirs.c.created_at.label("since"))
     joined = statement.join(theirs, theirs.c.member_id == people.c.id).where(theirs.c.account_id == account_id)
     for found in connection.execute(joined.order_by(people.c.number)).mappings().all():
@@ -68,5 +77,13 @@ def _take_over(connection: Connection, copies: Mapping[str, FromClause], account
             connection.execute(insert(tables.members), values)
             left = select(codes).where(codes.c.member_id == member_id)
             connection.execute(insert(tables.recovery_codes).from_select(codes.c.keys(), left))
+            _take_identities_over(connection, known, member_id)
         membership = {"account_id": account_id, "member_id": member_id, "role": found["role"]}
         connection.execute(insert(tables.memberships), {**membership, "created_at": found["since"]})
+
+
+def _take_identities_over(connection: Connection, known: FromClause, member_id: str) -> None:
+    here = tables.identities.c
+    taken = select(here.subject).where(here.issuer == known.c.issuer, here.subject == known.c.subject)
+    theirs = select(known).where(known.c.member_id == member_id, ~taken.exists())
+    connection.execute(insert(tables.identities).from_select(known.c.keys(), theirs))

@@ -188,6 +188,25 @@ recovery_codes = Table(
     Column("digest", LargeBinary(32), primary_key=True),
 )
 
+#: Who somebody is at an identity provider. No member has two at one provider, and none belongs to two members.
+identities = Table(
+    "identities",
+    records,
+    Column("issuer", String(255), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("member_id", String(32), ForeignKey("members.id"), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index("identities_of_member", "member_id", "issuer", unique=True),
+)
+
+#: Hashes of the addresses and identities of members who were removed. Only an invitation lets them in again.
+departures = Table(
+    "departures",
+    records,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("left_at", Double, nullable=False),
+)
+
 attempts = Table(
     "attempts",
     records,

@@ -28,6 +28,7 @@ from keywright.server.console.edit_pages import routes as edit_routes
 from keywright.server.console.entry_pages import SIGN_IN, routes as entry_routes, sign_in_path
 from keywright.server.console.insight_pages import routes as insight_routes
 from keywright.server.console.key_pages import routes as key_routes
+from keywright.server.console.oidc_pages import routes as oidc_routes
 from keywright.server.console.origin import THEME_COOKIE, THEMES, Origin, cookies, is_own_request, origin_of
 from keywright.server.console.own_pages import routes as own_routes
 from keywright.server.console.pages import Pages, zipped
@@ -37,8 +38,8 @@ from keywright.values import replace
 
 #: Whoever brings more pages adds theirs here.
 _ROUTES = (
-    entry_routes, key_routes, edit_routes, insight_routes, audit_routes, people_routes, own_routes, confirm_routes,
-    settings_routes,
+    entry_routes, oidc_routes, key_routes, edit_routes, insight_routes, audit_routes, people_routes, own_routes,
+    confirm_routes, settings_routes,
 )  # fmt: skip
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 200
@@ -48,6 +49,8 @@ _THREADS = 4
 MOST_WAITING = 32
 _BACK_AFTER_SECONDS = 5
 _MOST_CHARACTERS = 512
+#: What an identity provider sends back is longer than what people type.
+_MOST_QUERY_CHARACTERS = 4096
 _STATUS = {
     ActFault.NOT_FOUND: 404,
     ActFault.CONFLICT: 409,
@@ -74,7 +77,9 @@ class Console:
         # Passwords are checked slowly, and strangers can have as many checked as they like: neither keys that must be
         # looked up, which have the event loop's own threads, nor whoever is in already may wait behind them.
         self._door, self._inside = ThreadPoolExecutor(_THREADS, "door"), ThreadPoolExecutor(_THREADS, "inside")
-        self._at_the_door = 0
+        # A provider that does not answer must keep nobody from signing in with a password.
+        self._abroad = ThreadPoolExecutor(_THREADS, "abroad")
+        self._strangers = {self._door: 0, self._abroad: 0}
         self._roots = {route.path.split("/")[1] for route in self.routes} - {""}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,14 +127,15 @@ class Console:
         loop = asyncio.get_running_loop()
         if route.least is not None:
             return await loop.run_in_executor(self._inside, self._handled, route, ask)
-        if self._at_the_door >= _THREADS + MOST_WAITING:
+        threads = self._abroad if route.waits else self._door
+        if self._strangers[threads] >= _THREADS + MOST_WAITING:
             # A line without an end would take all memory, and nobody in it would still be there when their turn comes.
             return self._told(ask, Unavailable("Too many people are at the door.", _BACK_AFTER_SECONDS))
-        self._at_the_door += 1
+        self._strangers[threads] += 1
         try:
-            return await loop.run_in_executor(self._door, self._handled, route, ask)
+            return await loop.run_in_executor(threads, self._handled, route, ask)
         finally:
-            self._at_the_door -= 1
+            self._strangers[threads] -= 1
 
     def _find(self, path: str, method: str) -> tuple[Route | None, dict[str, str], list[str]]:
         allowed = []
@@ -196,7 +202,7 @@ def _ask(scope: Scope, parts: dict[str, str], origin: Origin) -> Ask:
     return Ask(
         path=scope["path"],
         parts={name: value[:_MOST_CHARACTERS] for name, value in parts.items()},
-        query={name: value[:_MOST_CHARACTERS] for name, value in reversed(query)},
+        query={name: value[:_MOST_QUERY_CHARACTERS] for name, value in reversed(query)},
         form={},
         cookie=jar.get(origin.cookie, ""),
         theme=theme if theme in THEMES else "",
@@ -204,6 +210,7 @@ def _ask(scope: Scope, parts: dict[str, str], origin: Origin) -> Ask:
         in_place=bool(header(scope, b"hx-request")),
         origin=origin,
         visit=Visit(client_address(scope), header(scope, b"user-agent"), scope[REQUEST_ID_NAME]),
+        errand=jar.get(origin.errand_cookie, ""),
     )
 
 

@@ -35,6 +35,7 @@ class Ask(Value, frozen=True, gc=False):
         query: the first value of each.
         form: all values of each.
         cookie: the text in the session's cookie; empty without one.
+        errand: the secret in the cookie of sign-ins that are away at the identity provider; empty without one.
         theme: ``light``, ``dark``, or empty for what the system says.
         nonce: of this answer.
         in_place: whether htmx asks, and takes only what changes.
@@ -54,6 +55,7 @@ class Ask(Value, frozen=True, gc=False):
     visit: Visit
     guest: Visitor | None = None
     place: Place = CONSOLE
+    errand: str = ""
 
     def field(self, name: str) -> str:
         """A field of the form; empty if it is not there."""
@@ -92,6 +94,7 @@ class Route(Value, frozen=True, gc=False):
         least: what somebody must be to come in; None for everybody. Acts ask again, inside their transaction.
         proof: whether they must have shown lately who they are, because it hands out power. The form of such an act
             may wait in a page, and holds no password.
+        waits: whether another server is asked, for which nobody else should have to wait.
     """
 
     method: str
@@ -99,3 +102,4 @@ class Route(Value, frozen=True, gc=False):
     handler: Handler
     least: Role | None = Role.VIEWER
     proof: bool = False
+    waits: bool = False

@@ -174,5 +174,11 @@ class _EntryPages:
     def _form(self, ask: Ask, page: str, status: int = 200, **values: Any) -> Response:
         following = own_path(ask.field("next") or ask.query.get("next", ""), "")
         given = {name: ask.field(name) for name in ("name", "email", "token")}
-        shown = {"refused": False, "late": 0, "following": following, "given": given, **values}
-        return self._pages.answer(ask, "entry.html.j2", status, page=page, **shown)
+        return entry_page(self._pages, ask, page, status, **{"following": following, "given": given, **values})
+
+
+def entry_page(pages: Pages, ask: Ask, page: str, status: int, **values: Any) -> Response:
+    """One of the pages of whoever has not signed in, with what is to be said on it."""
+    given = {"name": "", "email": "", "token": ""}
+    nothing = {"refused": False, "late": 0, "not_admitted": "", "following": "", "given": given}
+    return pages.answer(ask, "entry.html.j2", status, page=page, **{**nothing, **values})

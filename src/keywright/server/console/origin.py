@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from keywright.adapters.asgi import Scope, header
 from keywright.people.entry import ABSOLUTE_SECONDS
+from keywright.people.federation import AWAY_SECONDS
 from keywright.values import Value
 
 #: On https the browser itself sees to it that no other host and no plain connection can set it.
@@ -19,6 +20,9 @@ SECURE_COOKIE = "__Host-session"
 #: On plain http browsers refuse the prefix and the flag. A name of our own, since all ports of a host share cookies.
 PLAIN_COOKIE = "keywright-session"
 THEME_COOKIE = "theme"
+#: What binds a sign-in that is away at the identity provider to the browser: the same two names.
+SECURE_ERRAND_COOKIE = "__Host-errand"
+PLAIN_ERRAND_COOKIE = "keywright-errand"
 THEMES = ("light", "dark")
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _THEME_SECONDS = 365 * 86_400
@@ -45,6 +49,11 @@ class Origin(Value, frozen=True, gc=False):
     def cookie(self) -> str:
         """The name of the session's cookie."""
         return SECURE_COOKIE if self.scheme == "https" else PLAIN_COOKIE
+
+    @property
+    def errand_cookie(self) -> str:
+        """The name of the cookie of sign-ins that are away at the identity provider."""
+        return SECURE_ERRAND_COOKIE if self.scheme == "https" else PLAIN_ERRAND_COOKIE
 
 
 def origin_of(scope: Scope, public_url: str | None) -> Origin:
@@ -99,6 +108,12 @@ def session_cookie(origin: Origin, text: str) -> str:
 def no_session_cookie(origin: Origin) -> str:
     """The header that ends it."""
     return _cookie(origin, origin.cookie, "", 0, "; HttpOnly")
+
+
+def errand_cookie(origin: Origin, secret: str) -> str:
+    """The header that keeps the browser's secret for as long as somebody may be away at the identity provider. Lax, not
+    strict: they come back from another site."""
+    return _cookie(origin, origin.errand_cookie, secret, AWAY_SECONDS, "; HttpOnly")
 
 
 def theme_cookie(origin: Origin, theme: str) -> str:

@@ -68,6 +68,7 @@ class Pages:
             asset=assets.base,
             show=show,
             support=keywright.settings.support_contact,
+            provider=keywright.provider.label if keywright.provider else "",
         )
 
     def answer(self, ask: Ask, template: str, status: int = 200, **values: Any) -> Response:

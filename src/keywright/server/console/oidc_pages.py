@@ -1,0 +1,97 @@
+"""Signing in with an identity provider: to it, and back from it."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from keywright.build import Keywright
+from keywright.people.federation import NotAdmitted, Refusal
+from keywright.people.values import Entered
+from keywright.provider import CALLBACK, Provider
+from keywright.server.console.ask import Ask, Route
+from keywright.server.console.entry_pages import CODE, HOME, entry_page
+from keywright.server.console.origin import errand_cookie, own_path, session_cookie
+from keywright.server.console.pages import Pages
+from keywright.server.oidc.asking import ProviderDown
+from keywright.server.oidc.client import Client
+from keywright.server.oidc.errand import begin, browser_secret, come_back
+from keywright.server.oidc.id_token import NotGood
+
+START = "/sign-in/oidc"
+
+_log = logging.getLogger("keywright.server")
+
+
+def routes(keywright: Keywright, pages: Pages) -> list[Route]:
+    """The routes; none where there is no provider."""
+    if keywright.provider is None:
+        return []
+    made = _OidcPages(keywright, keywright.provider, pages)
+    return [
+        Route("GET", START, made.leave, None, waits=True),
+        Route("GET", CALLBACK, made.arrive, None, waits=True),
+    ]
+
+
+class _OidcPages:
+    def __init__(self, keywright: Keywright, provider: Provider, pages: Pages) -> None:
+        self._federation = keywright.federation
+        self._public_url = keywright.settings.public_url
+        self._clock = keywright.clock
+        self._provider = provider
+        self._pages = pages
+        self._client = Client(provider, keywright.clock)
+
+    def leave(self, ask: Ask) -> Response:
+        """Off to the provider."""
+        following = own_path(ask.query.get("next", ""), "")
+        if ask.origin.url != self._public_url:
+            # People come back to public_url; the cookie must be there before them.
+            more = f"?next={quote(following, safe='/')}" if following else ""
+            return self._pages.redirect(ask, f"{self._public_url}{START}{more}")
+        if ask.guest is not None:
+            return self._pages.redirect(ask, following or HOME)
+        secret = browser_secret(ask.errand)
+        try:
+            address = self._client.address(begin(secret, following, self._clock.now()))
+        except ProviderDown as error:
+            return self._down(ask, error, following)
+        return self._pages.redirect(ask, address, (errand_cookie(ask.origin, secret),))
+
+    def arrive(self, ask: Ask) -> Response:
+        """Back from it."""
+        try:
+            entered, following = self._entered(ask)
+        except NotAdmitted as refused:
+            self._federation.note(refused, ask.visit)
+            return entry_page(self._pages, ask, "sign_in", 403, not_admitted=refused.refusal)
+        except ProviderDown as error:
+            return self._down(ask, error, "")
+        if not entered.complete:
+            following = CODE if following == HOME else f"{CODE}?next={quote(following, safe='/')}"
+        return self._pages.redirect(ask, following, (session_cookie(ask.origin, entered.text),))
+
+    def _entered(self, ask: Ask) -> tuple[Entered, str]:
+        self._federation.count(ask.visit)
+        errand = come_back(ask.errand, ask.query.get("state", ""), self._clock.now())
+        if errand is None:
+            raise NotAdmitted(Refusal.BEGUN)
+        self._federation.use_up(errand.state)
+        if not self._client.comes_from_it(ask.query.get("iss")):
+            raise NotAdmitted(Refusal.NOT_GOOD, "iss")
+        if "error" in ask.query or not ask.query.get("code"):
+            raise NotAdmitted(Refusal.DENIED, ask.query.get("error", ""))
+        try:
+            voucher = self._client.voucher(errand, ask.query["code"])
+        except NotGood as error:
+            raise NotAdmitted(Refusal.NOT_GOOD, str(error)) from error
+        return self._federation.enter(self._provider, voucher, ask.visit), own_path(errand.following, HOME)
+
+    def _down(self, ask: Ask, error: ProviderDown, following: str) -> Response:
+        _log.warning("The identity provider: %s", error)
+        response = entry_page(self._pages, ask, "sign_in", 503, not_admitted="down", following=following)
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
+        return response
