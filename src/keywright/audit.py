@@ -22,6 +22,7 @@ class Action(StrEnum):
     KEY_UPDATE = "key.update"
     KEY_ROTATE = "key.rotate"
     KEY_DELETE = "key.delete"
+    KEY_EXPORT = "key.export"
     DATABASE_RESTORE = "database.restore"
     ACCOUNT_RENAME = "account.rename"
     SETUP_LINK = "setup.link"

@@ -70,7 +70,7 @@ def test_a_role_reaches_no_route_that_is_above_it(
         answer = desk.get(path) if route.method == "GET" else desk.post(path, fields)
         assert answer.status_code == 403, path
         refused.append(path)
-    assert len(refused) == {"viewer": 18, "admin": 6}[role]
+    assert len(refused) == {"viewer": 19, "admin": 6}[role]
     assert [each.row for each in installation.keywright.manager.keys(ME, installation.account_id)] == [key.row]
     assert installation.keywright.directory.invitations(ME, installation.account_id) == []
 

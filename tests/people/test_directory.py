@@ -10,17 +10,16 @@ import pytest
 
 from keywright import Actor, ActorKind
 from keywright.errors import CallerRefused, Conflict, Forbidden, InvalidValue, KeywrightError, NotFound
-from keywright.manage.browse import PAGE_KEYS
+from keywright.manage.browse import PAGE_KEYS, KeyQuery, State
 from keywright.people.directory import INVITATION_SECONDS
 from keywright.people.entry import SignInRefused
-from keywright.stores.base import KeyFilter
 from keywright.stores.people import Role
 from people.staff import PASSWORD, WHERE, claimed, member, signed_in
 from support.installation import ME, Installation
 
 READS: dict[str, Callable[[Installation, Actor], Any]] = {
     "keys": lambda i, actor: i.keywright.manager.keys(actor, i.account_id),
-    "page": lambda i, actor: i.keywright.browser.page(actor, i.account_id, KeyFilter()),
+    "page": lambda i, actor: i.keywright.browser.page(actor, i.account_id, KeyQuery()),
     "summary": lambda i, actor: i.keywright.manager.summary(actor, i.account_id),
     "members": lambda i, actor: i.keywright.directory.members(actor, i.account_id),
 }
@@ -261,22 +260,22 @@ def test_keys_are_paged_searched_and_counted(installation: Installation) -> None
     test = installation.create("100% _tested_", environment="test", expires_in_seconds=86_400).row
 
     def page(**more: Any) -> Any:
-        wanted = KeyFilter(expiring_until=installation.clock.now() + 14 * 86_400, **more.pop("wanted", {}))
-        return keywright.browser.page(ME, account_id, wanted, **more)
+        return keywright.browser.page(ME, account_id, KeyQuery(**more.pop("wanted", {})), **more)
 
     first = page()
-    second = page(below=first.older)
-    back = page(above=second.newer)
+    second = page(after=first.after)
+    back = page(before=second.before)
     assert [each.listed.row.name for each in first.keys][:2] == ["100% _tested_", names[-1]]
     assert [each.listed.row.name for each in second.keys] == names[:8][::-1]
     assert back.keys == first.keys
-    assert (first.newer, second.older, back.newer) == (None, None, None)
+    assert (first.before, second.after, back.before) == (None, None, None)
     assert first.tally == {
         "all": 58, "live": 57, "test": 1, "active": 58, "disabled": 0, "expired": 0, "expiring": 1,
+        "living": 58, "rotating": 0, "unused": 58, "stale": 0,
     }  # fmt: skip
     for text in ("100%", "_TESTED", test.id, test.hint):
         assert [each.listed.row.id for each in page(wanted={"text": text}).keys] == [test.id]
-    for wanted in ({"environment": "test"}, {"state": "expiring"}):
+    for wanted in ({"environment": "test"}, {"state": State.EXPIRING}):
         assert len(page(wanted=wanted).keys) == 1
     assert page(wanted={"text": "%"}).tally["all"] == 1
     assert page(wanted={"text": "nothing like it"}).keys == ()

@@ -1,4 +1,4 @@
-"""Pages of what is shown the newest first, cut by where they end and not by their number."""
+"""Pages of what stands in an order, cut by where they end and not by their number."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
+P = TypeVar("P")
 
 
 def cut(
-    found: Sequence[T], size: int, place: Callable[[T], int], *, below: int | None, above: int | None
-) -> tuple[Sequence[T], int | None, int | None]:
-    """A page of up to ``size``, of up to one more that was found below or above a place.
+    found: Sequence[T], size: int, place: Callable[[T], P], *, below: P | None, above: P | None
+) -> tuple[Sequence[T], P | None, P | None]:
+    """A page of up to ``size``, of up to one more that was found below (after) or above (before) a place.
 
     Returns:
         The page; the place above which the page before it begins, None on the first page; the place below which the

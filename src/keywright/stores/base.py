@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any, Protocol
 
 from keywright.audit import AuditEvent
@@ -65,7 +65,8 @@ class KeyFilter(Value, frozen=True, gc=False):
         text: what the name contains, in either case of ASCII letters, or the start of the id, or the end of the key;
             empty for any.
         environment: empty for any.
-        state: ``active``, ``disabled``, ``expired`` or ``expiring`` (before ``expiring_until``); empty for any.
+        state: ``active``, ``rotating``, ``disabled``, ``expired``, ``expiring`` (before ``expiring_until``) or
+            ``living`` (active, and not being rotated); empty for any.
         expiring_until: what still counts as soon.
     """
 
@@ -73,6 +74,31 @@ class KeyFilter(Value, frozen=True, gc=False):
     environment: str = ""
     state: str = ""
     expiring_until: float = 0.0
+
+
+class KeySort(StrEnum):
+    """What a store puts keys in order by. Keys that are alike in it are ordered by age."""
+
+    CREATED = "created"
+    NAME = "name"  # in either case of ASCII letters
+    EXPIRES = "expires"  # those without an end last
+
+
+class KeyOrder(Value, frozen=True, gc=False):
+    """An order, the least first or the greatest first."""
+
+    by: KeySort = KeySort.CREATED
+    descending: bool = True
+
+
+class KeyPlace(Value, frozen=True, gc=False):
+    """Where a key stands, or stood, in an order: its name or its end, as the order is by, and its slot."""
+
+    slot: int
+    value: str | float = 0.0
+
+
+NEWEST_FIRST = KeyOrder()
 
 
 class Snapshot(Protocol):
@@ -122,10 +148,32 @@ class Snapshot(Protocol):
         ...
 
     def matching_keys(
-        self, account_id: str, wanted: KeyFilter, now: float, limit: int, *, below: int | None, above: int | None
+        self,
+        account_id: str,
+        wanted: KeyFilter,
+        now: float,
+        limit: int,
+        order: KeyOrder = NEWEST_FIRST,
+        *,
+        after: KeyPlace | None = None,
+        before: KeyPlace | None = None,
     ) -> list[KeyRow]:
-        """Up to ``limit`` of the account's keys that are wanted, the newest first: those right below the slot
-        ``below``, or right above ``above``, or the newest of all."""
+        """Up to ``limit`` of the account's keys that are wanted, in order: those right after a place, or right before
+        one, or the first of all."""
+        ...
+
+    def matching_slots(
+        self,
+        account_id: str,
+        wanted: KeyFilter,
+        now: float,
+        order: KeyOrder = NEWEST_FIRST,
+        *,
+        after: KeyPlace | None = None,
+        before: KeyPlace | None = None,
+    ) -> list[int]:
+        """The slots of all keys that `matching_keys` would go through, and nothing else of them; before a place those
+        next to it first."""
         ...
 
     def tally_keys(self, account_id: str, wanted: KeyFilter, now: float) -> dict[str, int]:

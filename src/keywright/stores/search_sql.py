@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, true
 
 from keywright.stores import tables
-from keywright.stores.base import KeyFilter
+from keywright.stores.base import KeyFilter, KeyOrder, KeyPlace, KeySort
 
 _ESCAPE = "\\"
+#: In place of the end of a key that has none: later than any.
+_ENDLESS = 1e300
 
 
 def _text(wanted: KeyFilter) -> ColumnElement[bool]:
@@ -31,9 +33,12 @@ def _text(wanted: KeyFilter) -> ColumnElement[bool]:
 def _states(wanted: KeyFilter, now: float) -> dict[str, ColumnElement[bool]]:
     keys = tables.keys.c
     over = and_(keys.expires_at.is_not(None), keys.expires_at <= now)
-    living = and_(keys.disabled.is_(False), or_(keys.expires_at.is_(None), keys.expires_at > now))
+    good = and_(keys.disabled.is_(False), or_(keys.expires_at.is_(None), keys.expires_at > now))
+    living = and_(good, keys.successor_id.is_(None))
     return {
-        "active": living,
+        "active": good,
+        "living": living,
+        "rotating": and_(good, keys.successor_id.is_not(None)),
         "disabled": keys.disabled.is_(True),
         "expired": and_(keys.disabled.is_(False), over),
         "expiring": and_(living, keys.expires_at.is_not(None), keys.expires_at <= wanted.expiring_until),
@@ -41,20 +46,43 @@ def _states(wanted: KeyFilter, now: float) -> dict[str, ColumnElement[bool]]:
 
 
 def matching(
-    account_id: str, wanted: KeyFilter, now: float, *, below: int | None, above: int | None
+    columns: Any,
+    account_id: str,
+    wanted: KeyFilter,
+    now: float,
+    order: KeyOrder,
+    after: KeyPlace | None,
+    before: KeyPlace | None,
 ) -> Select[tuple[Any, ...]]:
-    """The wanted keys below a slot, the newest first; or above one, the oldest of them first."""
+    """``columns`` of the wanted keys after a place, in order; or of those before one, the one next to it first."""
     keys = tables.keys.c
-    statement = select(tables.keys).where(keys.account_id == account_id, _text(wanted))
+    statement = select(columns).where(keys.account_id == account_id, _text(wanted))
     if wanted.environment:
         statement = statement.where(keys.environment == wanted.environment)
     if wanted.state:
         statement = statement.where(_states(wanted, now)[wanted.state])
-    if above is not None:
-        return statement.where(keys.slot > above).order_by(keys.slot)
-    if below is not None:
-        statement = statement.where(keys.slot < below)
-    return statement.order_by(keys.slot.desc())
+    falling = order.descending if before is None else not order.descending
+    place = after or before
+    if place is not None:
+        statement = statement.where(_beyond(order.by, place, falling=falling))
+    found = [_value(order.by, keys), keys.slot] if order.by is not KeySort.CREATED else [keys.slot]
+    return statement.order_by(*(each.desc() if falling else each.asc() for each in found))
+
+
+def _value(by: KeySort, keys: Any) -> ColumnElement[Any]:
+    return func.lower(keys.name) if by is KeySort.NAME else func.coalesce(keys.expires_at, _ENDLESS)
+
+
+def _beyond(by: KeySort, place: KeyPlace, *, falling: bool) -> ColumnElement[bool]:
+    """What comes after a place. It is told by value, and not by a key that may have gone or changed meanwhile."""
+    keys = tables.keys.c
+    further = keys.slot < place.slot if falling else keys.slot > place.slot
+    if by is KeySort.CREATED:
+        return further
+    value = _value(by, keys)
+    # In the database's own small letters: they are not those of Python.
+    there = func.lower(place.value) if by is KeySort.NAME else literal(min(float(place.value), _ENDLESS))
+    return or_(value < there if falling else value > there, and_(value == there, further))
 
 
 def tally(account_id: str, wanted: KeyFilter, now: float) -> Select[*tuple[Any, ...]]:

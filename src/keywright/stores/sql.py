@@ -16,7 +16,18 @@ from keywright.digest import Digest
 from keywright.errors import Unavailable
 from keywright.record import NEVER, AccountTerms, KeyRow
 from keywright.stores import search_sql as search, tables
-from keywright.stores.base import Account, Changes, Found, HourCount, KeyFilter, LastUse, UsageRow
+from keywright.stores.base import (
+    NEWEST_FIRST,
+    Account,
+    Changes,
+    Found,
+    HourCount,
+    KeyFilter,
+    KeyOrder,
+    KeyPlace,
+    LastUse,
+    UsageRow,
+)
 from keywright.stores.people_sql import SqlPeople
 from keywright.stores.survey_sql import SqlSurvey
 from keywright.values import replace
@@ -28,6 +39,8 @@ MOST_CHANGES_AT_ONCE = 10_000
 #: Of so many idempotency keys one, whichever it is, cleans up behind all that are too old.
 FORGET_EVERY = 256
 _SLOTS_AT_ONCE = 1000
+#: Slots lie side by side if at least one in so many is asked for.
+_DENSE = 4
 
 _KEY = select(tables.keys)
 _KEY_BY_DIGEST = (
@@ -165,12 +178,34 @@ class SqlSnapshot:
         return {each[0]: each[1] for each in self._connection.execute(statement)}
 
     def matching_keys(
-        self, account_id: str, wanted: KeyFilter, now: float, limit: int, *, below: int | None, above: int | None
+        self,
+        account_id: str,
+        wanted: KeyFilter,
+        now: float,
+        limit: int,
+        order: KeyOrder = NEWEST_FIRST,
+        *,
+        after: KeyPlace | None = None,
+        before: KeyPlace | None = None,
     ) -> list[KeyRow]:
         """See `Snapshot.matching_keys`."""
-        statement = search.matching(account_id, wanted, now, below=below, above=above).limit(limit)
+        statement = search.matching(tables.keys, account_id, wanted, now, order, after, before).limit(limit)
         found = [to_row(each) for each in self._connection.execute(statement)]
-        return found[::-1] if above is not None else found
+        return found if before is None else found[::-1]
+
+    def matching_slots(
+        self,
+        account_id: str,
+        wanted: KeyFilter,
+        now: float,
+        order: KeyOrder = NEWEST_FIRST,
+        *,
+        after: KeyPlace | None = None,
+        before: KeyPlace | None = None,
+    ) -> list[int]:
+        """See `Snapshot.matching_slots`."""
+        statement = search.matching(tables.keys.c.slot, account_id, wanted, now, order, after, before)
+        return list(self._connection.execute(statement).scalars())
 
     def tally_keys(self, account_id: str, wanted: KeyFilter, now: float) -> dict[str, int]:
         """See `Snapshot.tally_keys`."""
@@ -375,10 +410,20 @@ def last_uses(connection: Connection, slots: Sequence[int]) -> dict[int, LastUse
 def used_at(connection: Connection, slots: Sequence[int]) -> dict[int, float]:
     """See `UsageStore.used_at`."""
     uses, found = tables.last_uses.c, dict[int, float]()
+    # Two columns, and no value made of each row: an account may have a hundred thousand of them.
+    chosen = select(uses.slot, uses.at)
     for start in range(0, len(slots), _SLOTS_AT_ONCE):
-        # Two columns, and no value made of each row: an account may have a hundred thousand of them.
-        statement = select(uses.slot, uses.at).where(uses.slot.in_(slots[start : start + _SLOTS_AT_ONCE]))
-        found.update((each[0], each[1]) for each in connection.execute(statement))
+        part = slots[start : start + _SLOTS_AT_ONCE]
+        least, most = min(part), max(part)
+        if most - least < _DENSE * len(part):
+            # An account's keys often lie side by side: one stretch of the table is read much faster than its rows are
+            # looked up one by one, also if some of it is other accounts'.
+            mine = set(part)
+            rows = connection.execute(chosen.where(uses.slot.between(least, most)))
+            found.update((each[0], each[1]) for each in rows if each[0] in mine)
+        else:
+            rows = connection.execute(chosen.where(uses.slot.in_(part)))
+            found.update((each[0], each[1]) for each in rows)
     return found
 
 

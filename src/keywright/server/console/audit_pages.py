@@ -32,7 +32,7 @@ class _Form(Value, frozen=True, gc=False):
 
 
 FORMS = {
-    "csv": _Form("text/csv; charset=utf-8; header=present", "csv", exports.csv),
+    "csv": _Form(exports.CSV_TYPE, "csv", exports.csv),
     "ndjson": _Form("application/x-ndjson", "ndjson", exports.ndjson),
 }
 
@@ -98,7 +98,7 @@ class _AuditPages:
             **page_headers(ask.nonce, ask.origin),
             "Content-Disposition": f'attachment; filename="audit-log-{day}.{form.ending}"',
         }
-        return StreamingResponse(_pieces(form.write(chain(first, lines))), 200, headers, form.media_type)
+        return StreamingResponse(exports.pieces(form.write(chain(first, lines))), 200, headers, form.media_type)
 
     def _wanted(self, given: dict[str, str]) -> Wanted:
         """What is looked for; the day in ``until`` is looked at to its end.
@@ -118,9 +118,3 @@ class _AuditPages:
             return parse_timestamp(f"{text}T00:00:00Z") if text else None
         except ValueError:
             raise InvalidValue(self._pages.words("audit.unknown_day"), member) from None
-
-
-def _pieces(lines: Iterator[str]) -> Iterator[bytes]:
-    """Lines sent by the hundred: each piece of an answer costs a turn of the event loop."""
-    while piece := "".join(islice(lines, 100)):
-        yield piece.encode("utf-8", "replace")

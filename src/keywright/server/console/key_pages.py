@@ -6,25 +6,19 @@ from starlette.responses import Response
 
 from keywright.build import Keywright
 from keywright.errors import ActError, Conflict, Forbidden, InvalidValue
-from keywright.key import HINT_CHARACTERS, random_text
-from keywright.manage.browse import EXPIRING_SECONDS, Seen
+from keywright.key import random_text
+from keywright.manage.browse import Seen
 from keywright.manage.manager import Created
 from keywright.server.console import show
-from keywright.server.console.ask import Ask, Route, query_of
+from keywright.server.console.ask import Ask, Route
 from keywright.server.console.key_forms import ADVISED_EXPIRY, EXPIRIES, KeyForm, offered_scopes, templates
+from keywright.server.console.list_pages import routes as list_routes
 from keywright.server.console.origin import own_path
 from keywright.server.console.pages import Pages
 from keywright.server.console.place import CONSOLE, Place
-from keywright.stores.base import KeyFilter
+from keywright.server.console.samples import VARIABLE, samples
 from keywright.stores.people import Role
 
-#: What the page offers to show, besides everything: the name of the text and of the count, and what it asks for.
-FILTERS = {
-    "live": {"environment": "live"},
-    "test": {"environment": "test"},
-    "expiring": {"state": "expiring"},
-    "disabled": {"state": "disabled"},
-}
 GRACES = (0, 3_600, 86_400, 7 * 86_400)
 DEFAULT_GRACE = 86_400
 #: How long the dialog waits for a key's first request.
@@ -37,7 +31,7 @@ def routes(keywright: Keywright, pages: Pages, place: Place = CONSOLE) -> list[R
     made = _KeyPages(keywright, pages)
     every, one = place.keys, place.keys + "/{key_id}"
     return [
-        Route("GET", every, made.listed),
+        *list_routes(keywright, pages, place),
         Route("GET", f"{every}/new", made.new, Role.ADMIN),
         Route("POST", every, made.create, Role.ADMIN),
         Route("GET", f"{one}/first-use", made.first_use, Role.ADMIN),
@@ -58,32 +52,6 @@ class _KeyPages:
         self._pages = pages
 
     # Looking
-
-    def listed(self, ask: Ask) -> Response:
-        chosen = ask.query.get("show", "")
-        text = self._searched(ask.query.get("q", ""))
-        soon = self._keywright.clock.now() + EXPIRING_SECONDS
-        wanted = KeyFilter(text=text, expiring_until=soon, **FILTERS.get(chosen, {}))
-        below, above = ask.number("below"), ask.number("above")
-        page = self._browser.page(ask.actor, ask.account_id, wanted, below=below, above=above)
-        state = {"q": text, "show": chosen if chosen in FILTERS else ""}
-        return self._pages.answer(
-            ask,
-            "keys_table.html.j2" if ask.in_place else "keys.html.j2",
-            page=page,
-            filters=FILTERS,
-            chosen=state["show"],
-            text=text,
-            at=lambda **more: ask.place.keys + query_of({**state, **more}),
-            limits=self._keywright.policy.default,
-            samples=self._samples(ask),
-        )
-
-    def _searched(self, text: str) -> str:
-        """What is looked for. Who pastes a whole key looks for that key; it is neither shown again nor looked for."""
-        text = text.strip()
-        hidden = self._keywright.formats.redact(text)
-        return text if hidden == text else text[-HINT_CHARACTERS:]
 
     def _seen(self, ask: Ask) -> Seen:
         return self._browser.one(ask.actor, ask.account_id, ask.parts["key_id"])
@@ -134,13 +102,9 @@ class _KeyPages:
             how=how,
             created=created,
             row=created.row,
-            samples=self._samples(ask),
-            variable=_VARIABLE,
+            samples=samples(ask.origin.url),
+            variable=VARIABLE,
         )
-
-    def _samples(self, ask: Ask) -> dict[str, str]:
-        url = f"{ask.origin.url}/v1/account"
-        return {name: text.replace("URL", url).replace("VARIABLE", _VARIABLE) for name, text in _SAMPLES.items()}
 
     def first_use(self, ask: Ask) -> Response:
         seen = self._seen(ask)
@@ -192,19 +156,3 @@ class _KeyPages:
     def enable(self, ask: Ask) -> Response:
         self._manager.update(ask.actor, ask.account_id, ask.parts["key_id"], {"disabled": False})
         return self._pages.redirect(ask, own_path(ask.field("next"), ask.place.keys))
-
-
-_VARIABLE = "SALESWEBHOOKS_API_KEY"
-#: What a new key can be tried with. The key itself stands in none of them: whoever copies a sample spreads no key.
-_SAMPLES = {
-    "curl": 'curl "URL" \\\n  -H "X-API-Key: $VARIABLE"',
-    "python": (
-        "import os, requests\n\n"
-        'answer = requests.get(\n    "URL",\n    headers={"X-API-Key": os.environ["VARIABLE"]},\n)\n'
-        "print(answer.status_code, answer.json())"
-    ),
-    "node": (
-        'const answer = await fetch("URL", {\n  headers: { "X-API-Key": process.env.VARIABLE },\n});\n'
-        "console.log(answer.status, await answer.json());"
-    ),
-}
