@@ -102,6 +102,10 @@ FACTS = {
     "oidc_timeout": Fact(
         "server.oidc.asking.TIMEOUT_SECONDS", seconds, "How long a question to the provider may take."
     ),
+    "portal_link": Fact("people.portals.PORTAL_LINK_SECONDS", seconds, "How long a link to the portal works."),
+    "portal_session": Fact("people.portals.PORTAL_SESSION_SECONDS", seconds, "How long a portal session lasts."),
+    "least_portal": Fact("people.portals.LEAST_SESSION_SECONDS", seconds, "The shortest portal session."),
+    "most_portal": Fact("people.portals.MOST_SESSION_SECONDS", seconds, "The longest portal session."),
     "invitation": Fact("people.directory.INVITATION_SECONDS", seconds, "How long an invitation works."),
     "default_limit": Fact("setting.default_limit", str, "The limit of a key that names none, as it is written."),
     "default_limit_words": Fact("setting.default_limit", window, "The same in words."),

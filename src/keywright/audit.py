@@ -47,6 +47,9 @@ class Action(StrEnum):
     TOTP_OFF = "totp.off"
     RECOVERY_CODES = "totp.recovery_codes"
     AUDIT_EXPORT = "audit.export"
+    PORTAL_LINK = "portal.link"
+    PORTAL_OPEN = "portal.open"
+    PORTAL_END = "portal.end"
 
 
 class ActorKind(StrEnum):
@@ -54,6 +57,7 @@ class ActorKind(StrEnum):
 
     KEY = "key"
     MEMBER = "member"
+    PORTAL = "portal"
     COMMAND_LINE = "command_line"
     LIBRARY = "library"
     SYSTEM = "system"
@@ -63,12 +67,14 @@ class Actor(Value, frozen=True, gc=False):
     """Whoever manages.
 
     Attributes:
-        kind: a key, a member who has signed in, or somebody on the machine itself (who could as well edit the
-            database, and is not restricted).
-        id: the key's or the member's id; the user's name on the machine; empty for the system.
-        account_id: the account that a key belongs to, or that a member acts in; empty for the others.
+        kind: a key, a member who has signed in, somebody in a portal session, or somebody on the machine itself (who
+            could as well edit the database, and is not restricted).
+        id: the key's, the member's or the portal session's id; the user's name on the machine; empty for the system.
+        account_id: the account that a key belongs to, or that the others act in; empty for those on the machine.
         address: where the request came from, if it came over a network.
         request_id: the request, if there was one.
+        person: of a portal session, whom the operator says that it is for; stands in every line of theirs.
+        opened_by: the id of who has made the portal session.
     """
 
     kind: ActorKind
@@ -76,6 +82,8 @@ class Actor(Value, frozen=True, gc=False):
     account_id: str = ""
     address: str = ""
     request_id: str = ""
+    person: str = ""
+    opened_by: str = ""
 
 
 SYSTEM = Actor(ActorKind.SYSTEM)
@@ -97,3 +105,9 @@ class AuditEvent(Value, frozen=True, gc=False):
     action: Action
     target: str
     details: Mapping[str, Any]
+
+    def told(self) -> dict[str, Any]:
+        """The details, and what the log must know of the actor besides its id, which a portal session does not outlive
+        for long."""
+        besides = {"person": self.actor.person, "opened_by": self.actor.opened_by}
+        return {**self.details, **{name: text for name, text in besides.items() if text}}

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from keywright.people.directory import Directory
     from keywright.people.entry import Entry
     from keywright.people.federation import Federation
+    from keywright.people.portals import Portals
     from keywright.people.presence import Presence
 
 MASTER_SECRET_FILE = "master.secret"  # noqa: S105 - a file's name
@@ -153,6 +154,13 @@ class Keywright(Forking):
         from keywright.people.directory import Directory
 
         return Directory(**self._office)
+
+    @cached_property
+    def portals(self) -> Portals:
+        """Links to the portal, and the sessions that they become."""
+        from keywright.people.portals import Portals
+
+        return Portals(store=self.store, policy=self.policy, clock=self.clock)
 
     @cached_property
     def presence(self) -> Presence:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from keywright import colour, links
 from keywright.errors import Misconfigured
 from keywright.key import BUILT_IN_FORMATS, KeyFormat
 from keywright.limits.base import parse_limits
@@ -173,6 +174,14 @@ def _secret(value: Any) -> str:
     return value
 
 
+def _accent(value: Any) -> tuple[str, str]:
+    return colour.pair(_texts(value))
+
+
+def _web_url(value: Any) -> str:
+    return links.web_url(_text(value))
+
+
 TABLE: tuple[Setting, ...] = (
     Setting("host", "address", "127.0.0.1", "Address to listen on.", _text),
     Setting("port", "number", 8460, "Port to listen on.", _whole(1, 65535)),
@@ -329,6 +338,21 @@ TABLE: tuple[Setting, ...] = (
         "What in the claims amr or acr stands for the second factor here, such as mfa.",
         _words,
     ),
+    Setting("portal_name", "text", None, "What the portal calls its operator; Keywright if not set.", _text),
+    Setting(
+        "portal_accent",
+        "colour",
+        None,
+        "The colour of the portal, such as #2563eb, or two with a comma: for light and for dark.",
+        _accent,
+    ),
+    Setting(
+        "portal_return_url",
+        "url",
+        None,
+        "Where the portal leads back to, where the link to it says nothing else.",
+        _web_url,
+    ),
 )
 BY_NAME = {setting.name: setting for setting in TABLE}
 
@@ -371,6 +395,9 @@ class Settings:
     oidc_groups: tuple[str, ...]
     oidc_acr: tuple[str, ...]
     oidc_second_factors: tuple[str, ...]
+    portal_name: str | None
+    portal_accent: tuple[str, str] | None
+    portal_return_url: str | None
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def ordered_formats(self) -> Iterable[KeyFormat]:

@@ -14,6 +14,7 @@ HOST = "127.0.0.1:8460"
 ORIGIN = f"http://{HOST}"
 OWN = (("Sec-Fetch-Site", "same-origin"), ("Origin", ORIGIN))
 COOKIE = "keywright-session"
+PORTAL_COOKIE = "keywright-portal"
 _TAGS = re.compile(r"<[^>]*>")
 
 
@@ -22,14 +23,16 @@ class Desk:
 
     Args:
         session: the text in their cookie; empty for a stranger.
+        cookie: what the cookie is called.
     """
 
-    def __init__(self, face: InProcess, session: str = "") -> None:
+    def __init__(self, face: InProcess, session: str = "", cookie: str = COOKIE) -> None:
         self.face = face
         self.session = session
+        self.cookie = cookie
 
     def _headers(self, more: Headers) -> Headers:
-        cookie = ((("Cookie", f"{COOKIE}={self.session}"),) if self.session else ())  # fmt: skip
+        cookie = ((("Cookie", f"{self.cookie}={self.session}"),) if self.session else ())  # fmt: skip
         host = () if any(name == "Host" for name, _ in more) else (("Host", HOST),)
         return (*host, *cookie, *more)
 
@@ -46,7 +49,7 @@ class Desk:
         answer = self.face.send("POST", path, self._headers((typed, *headers)), body)
         for cookie in answer.headers.get_list("set-cookie"):
             name, _, value = cookie.partition(";")[0].partition("=")
-            if name == COOKIE:
+            if name == self.cookie:
                 self.session = value
         return answer
 

@@ -363,7 +363,7 @@ def test_every_look_is_authorised_by_itself(installation: Installation) -> None:
     viewer = member(installation, "vic@example.com", Role.VIEWER).actor(WHERE)
     for look in (
         lambda actor: keywright.ledger.page(actor, account_id, Wanted()),
-        lambda actor: keywright.ledger.of_target(actor, account_id, key.id, 5),
+        lambda actor: keywright.ledger.of_key(actor, account_id, key.id, 5),
         lambda actor: keywright.ledger.export(actor, account_id, Wanted(), "csv"),
         lambda actor: keywright.insight.key(actor, account_id, key.id, SPANS["24h"]),
         lambda actor: keywright.insight.account(actor, account_id, SPANS["24h"]),

@@ -67,6 +67,13 @@ WRITTEN: dict[str, tuple[Any, str, Any]] = {
     "oidc_groups": ('["staff", "guests"]', "staff, guests", ("staff", "guests")),
     "oidc_acr": ('["phr"]', "phr", ("phr",)),
     "oidc_second_factors": ('["mfa", "hwk"]', "mfa,hwk", ("mfa", "hwk")),
+    "portal_name": ('"Größe AG"', "Größe AG", "Größe AG"),
+    "portal_accent": ('["#1D4ED8", "#93c5fd"]', "#1D4ED8, #93c5fd", ("#1d4ed8", "#93c5fd")),
+    "portal_return_url": (
+        '"https://app.example.com/settings?tab=keys"',
+        "https://app.example.com/settings?tab=keys",
+        "https://app.example.com/settings?tab=keys",
+    ),
 }
 #: Settings that are only good together.
 TOGETHER = {
@@ -133,6 +140,20 @@ BAD: tuple[tuple[str, Any], ...] = (
     ("oidc_domains", "example"),
     ("oidc_new_members", "owner"),
     ("oidc_groups", 5),
+    ("portal_name", "  "),
+    ("portal_accent", "blue"),
+    ("portal_accent", "#25e"),
+    ("portal_accent", 5),
+    ("portal_accent", "#2563eb, #2563eb, #2563eb"),
+    ("portal_accent", "#ffee00"),
+    ("portal_accent", "#111827"),
+    ("portal_accent", "#93c5fd, #1d4ed8"),
+    ("portal_return_url", "app.example.com"),
+    ("portal_return_url", "javascript:alert(1)"),
+    ("portal_return_url", "https://me@app.example.com/"),
+    ("portal_return_url", "https://app.example.com/ x"),
+    ("portal_return_url", "https://app.example.com/\nx"),
+    ("portal_return_url", "https:///settings"),
 )
 
 

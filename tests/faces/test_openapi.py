@@ -16,7 +16,8 @@ from fastapi.routing import APIRoute
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from keywright.server.app import build_api
-from support.installation import Installation
+from support.faces import beside
+from support.installation import ME, Installation
 from support.mutants import assert_caught
 from support.servers import Server, running
 from support.wire import Answer, answer_of, assert_error
@@ -26,6 +27,8 @@ CONTACT = "help@example.com"
 OPEN = {"/", "/healthz", "/readyz", "/help", "/openapi.json"}
 KEYS = "/v1/account/api-keys"
 FOREIGN = "Of no concern to others"
+#: In a body: the account whose things are named.
+ACCOUNT = "{account_id}"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class Operation:
     #: Members of the answer by which the caller's account would show.
     shows: tuple[str, ...] = field(default=())
 
+    @property
+    def beyond(self) -> bool:
+        """Whether it reaches beyond the caller's account, so that full access of an account is not enough for it."""
+        return self.scope == "operator"
+
 
 SUBSCRIPTION = {"entity_type": "contact", "linkedin_id": "jane-smith"}
 OPERATIONS = (
@@ -53,6 +61,8 @@ OPERATIONS = (
     Operation("DELETE", f"{KEYS}/{{key_id}}", "keys:write", 204, named=True),
     Operation("GET", "/v1/account", "account:read", 200),
     Operation("GET", "/v1/account/usage", "usage:read", 200),
+    Operation("POST", "/v1/portal/sessions", "operator", 201, {"account_id": ACCOUNT, "actor": "jane@example.com"}),
+    Operation("DELETE", "/v1/portal/sessions/{session_id}", "operator", 204, named=True),
     Operation("POST", "/v1/keys/verify", "verify", 200, {"key": "lwa.nothing"}),
     Operation("POST", "/v1/keys/verify/batch", "verify", 200, {"keys": [{"key": "lwa.nothing"}]}),
     Operation("GET", "/v1/subscriptions", "subscriptions:read", 200),
@@ -167,7 +177,14 @@ class Owner:
     def send(self, operation: Operation, key: str | None, names: dict[str, str]) -> Answer:
         """Call the operation."""
         path = operation.path.format(**names)
-        return answer_of(self._server.request(operation.method, path, key, json=operation.body))
+        body = operation.body
+        if isinstance(body, dict):
+            body = {name: names["account_id"] if value == ACCOUNT else value for name, value in body.items()}
+        return answer_of(self._server.request(operation.method, path, key, json=body))
+
+    def holder(self, scope: str) -> dict[str, Any]:
+        """A key with that scope alone; that of an operator is the operator's account's."""
+        return self._server.key(FOREIGN, "--scope", scope) if scope == "operator" else self.key("--scope", scope)
 
     def things(self) -> dict[str, str]:
         """New things of the account, to be named."""
@@ -176,7 +193,11 @@ class Owner:
         )
         followed = {"entity_type": "company", "linkedin_id": f"made-{next(self._numbers)}"}
         added = self._server.request("POST", "/v1/subscriptions", self.full["key"], json=followed)
+        with beside(self._server) as keywright:
+            link = keywright.portals.new_link(ME, {"account_id": self.account_id})
         return {
+            "account_id": self.account_id,
+            "session_id": link.session.id,
             "key_id": self.key()["id"],
             "campaign_id": made.json()["id"],
             "subscription_id": added.json()["id"],
@@ -222,7 +243,9 @@ def test_s45_s73_another_account_sees_and_touches_nothing(mine: Owner, others: O
 
     answer = others.send(operation, others.full["key"], things)
 
-    if operation.named:
+    if operation.beyond:
+        assert_error(answer, 403)
+    elif operation.named:
         assert_error(answer, 404)
     else:
         assert answer.status in (operation.status, 409)
@@ -253,7 +276,7 @@ def test_a_key_that_may_only_read_keys_does_only_that(mine: Owner, operation: Op
 @pytest.mark.parametrize("operation", OPERATIONS, ids=_named)
 def test_a_key_with_just_the_scope_is_enough(mine: Owner, operation: Operation) -> None:
     """The scope that an operation names is all it needs: nobody has to hand out more."""
-    holder = mine.key("--scope", operation.scope)
+    holder = mine.holder(operation.scope)
 
     things = {**mine.things(), "key_id": holder["id"]}
     answer = mine.send(operation, holder["key"], things)
@@ -261,7 +284,7 @@ def test_a_key_with_just_the_scope_is_enough(mine: Owner, operation: Operation) 
     assert answer.status in (operation.status, 409), answer.body
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=_named)
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if not each.beyond], ids=_named)
 def test_s20_a_test_key_stays_in_its_environment(mine: Owner, operation: Operation) -> None:
     """A test key calls what a live key calls, and what it makes is never live."""
     tester = mine.key("--environment", "test")
@@ -279,9 +302,13 @@ def test_s20_a_test_key_stays_in_its_environment(mine: Owner, operation: Operati
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=_named)
 def test_a_full_key_ends_every_operation_well(mine: Owner, operation: Operation) -> None:
-    """What the document promises a key with full access, such a key gets."""
+    """What the document promises a key with full access, such a key gets; what reaches beyond its account it does not:
+    full access never includes the scope operator."""
     answer = mine.send(operation, mine.full["key"], mine.things())
 
+    if operation.beyond:
+        assert_error(answer, 403)
+        return
     assert answer.status in (operation.status, 409), answer.body
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from keywright.stores import conformance_terms
+from keywright.stores import conformance_portal, conformance_terms
 from keywright.stores.conformance import CHECKS, USAGE_CHECKS, Check, UsageCheck
 from keywright.stores.sqlite import SqliteStore, SqliteUsageStore
 
 
-@pytest.mark.parametrize("check", [*CHECKS, *conformance_terms.CHECKS], ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "check", [*CHECKS, *conformance_terms.CHECKS, *conformance_portal.CHECKS], ids=lambda check: check.__name__
+)
 def test_sqlite(check: Check, tmp_path: Path) -> None:
     """Records in SQLite keep the promises of a store."""
     check(lambda: SqliteStore(tmp_path))

@@ -135,7 +135,7 @@ class Insight:
             _steps(counted, span, start, end),
             _denied(counted),
             self._headroom(record, now),
-            self._ledger.of_target(actor, account_id, row.id, KEY_LINES),
+            self._ledger.of_key(actor, account_id, row.id, KEY_LINES),
         )
 
     def account(self, actor: Actor, account_id: str, span: Span) -> AccountInsight:

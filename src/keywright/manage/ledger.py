@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from keywright.audit import Action, Actor, AuditEvent
+from keywright.audit import Action, Actor, ActorKind, AuditEvent
 from keywright.clock import Clock, timestamp
+from keywright.errors import NotFound
 from keywright.manage.paging import cut
 from keywright.manage.rights import authorise, settled
 from keywright.record import LimitPolicy
@@ -25,7 +26,8 @@ class Wanted(Value, frozen=True, gc=False):
 
     Attributes:
         action: one of `Action`.
-        actor: a kind of actor, an id, or the name or e-mail address of a member, or the name of a key.
+        actor: a kind of actor, an id, the name or e-mail address of a member, the name of a key, or whom a portal
+            session was for.
         target: an id, or such a name.
         since: Unix seconds.
         until: Unix seconds, itself not included.
@@ -42,7 +44,8 @@ class Line(Value, frozen=True, gc=False):
     """A line of the log.
 
     Attributes:
-        actor_name: what the member or key that acted is called now; empty where that is not known.
+        actor_name: what the member or key that acted is called now, or whom the portal session was for; empty where
+            that is not known.
         target_name: the same of what it happened to.
     """
 
@@ -83,11 +86,17 @@ class Ledger:
             shown, newer, older = cut(found, PAGE_LINES, lambda line: line.number, below=below, above=above)
             return LedgerPage(_named(reads, account_id, shown), newer, older)
 
-    def of_target(self, actor: Actor, account_id: str, target: str, most: int) -> tuple[Line, ...]:
-        """The newest lines about one thing, by its id."""
+    def of_key(self, actor: Actor, account_id: str, key_id: str, most: int) -> tuple[Line, ...]:
+        """The newest lines about one key, by its id. For whoever may see keys: they are a part of what it is.
+
+        Raises:
+            NotFound: the account has, and had, no such key.
+        """
         with settled(self._store), self._store.snapshot() as reads:
-            authorise(reads, actor, _READ, self._policy, self._clock.now(), account_id)
-            found = reads.survey.audit_lines(account_id, AuditFilter(targets=(target,)), most, below=None, above=None)
+            authorise(reads, actor, "keys:read", self._policy, self._clock.now(), account_id)
+            if reads.slot_of(account_id, key_id) is None:
+                raise NotFound("There is no such API key.")
+            found = reads.survey.audit_lines(account_id, AuditFilter(targets=(key_id,)), most, below=None, above=None)
             return _named(reads, account_id, found)
 
     def export(self, actor: Actor, account_id: str, wanted: Wanted, form: str) -> Iterator[Line]:
@@ -135,6 +144,7 @@ def _filter(reads: Snapshot, account_id: str, wanted: Wanted) -> AuditFilter:
     return AuditFilter(
         action=wanted.action,
         actor_kind=wanted.actor,
+        person=wanted.actor,
         actors=_ids(reads, account_id, wanted.actor),
         targets=_ids(reads, account_id, wanted.target),
         since=wanted.since,
@@ -150,4 +160,8 @@ def _ids(reads: Snapshot, account_id: str, text: str) -> tuple[str, ...] | None:
 def _named(reads: Snapshot, account_id: str, found: Sequence[AuditLine]) -> tuple[Line, ...]:
     ids = {each.actor_id for each in found} | {each.target for each in found}
     names = reads.survey.names(account_id, sorted(ids))
-    return tuple(Line(each, names.get(each.actor_id, ""), names.get(each.target, "")) for each in found)
+    return tuple(Line(each, names.get(each.actor_id) or _person(each), names.get(each.target, "")) for each in found)
+
+
+def _person(line: AuditLine) -> str:
+    return str(line.details.get("person", "")) if line.actor_kind == ActorKind.PORTAL else ""

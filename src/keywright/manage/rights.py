@@ -15,6 +15,7 @@ from keywright.record import (
     OPERATOR_SCOPE,
     KeyRow,
     LimitPolicy,
+    Record,
     Request,
     life_refusal,
     missing_scopes,
@@ -22,8 +23,9 @@ from keywright.record import (
     place_refusal,
     record_of,
 )
-from keywright.stores.base import Snapshot, Store
+from keywright.stores.base import Account, Snapshot, Store
 from keywright.stores.people import Role
+from keywright.stores.portal import PortalSession
 from keywright.values import Value, replace
 
 
@@ -33,12 +35,14 @@ class Rights(Value, frozen=True, gc=False):
     Attributes:
         row: the key that acts; None for a person.
         limits: the limits in force for that key; empty for none.
-        scopes: what a member may give at most; None for somebody on the machine itself, who is not restricted.
+        scopes: what a person may give at most; None for somebody on the machine itself, who is not restricted.
+        default_limits: whether a person may give no more than the limits that keys of a format have by default.
     """
 
     row: KeyRow | None = None
     limits: tuple[Limit, ...] = ()
     scopes: tuple[str, ...] | None = None
+    default_limits: bool = False
 
 
 UNRESTRICTED = Rights()
@@ -55,6 +59,9 @@ SCOPES_OF_ROLE = {
 }
 #: What each role may give to keys. Only an owner hands out what reaches beyond the account.
 _GIFTS_OF_ROLE = {Role.VIEWER: (), Role.ADMIN: (FULL_ACCESS,), Role.OWNER: (FULL_ACCESS, OPERATOR_SCOPE)}
+_LOOKING = ("keys:read", "usage:read")
+#: What somebody in a portal session may do: look at keys or manage them, and nothing else of the account.
+SCOPES_IN_PORTAL = {Role.VIEWER: _LOOKING, Role.ADMIN: (*_LOOKING, "keys:write"), Role.OWNER: ()}
 
 
 def authorise(
@@ -67,24 +74,20 @@ def authorise(
 
     Raises:
         CallerRefused: the actor's key was deleted, disabled or has expired since it was presented; a member is one no
-            longer.
-        Forbidden: it lacks ``scope``, or may not be used from where the request came; the member's role does not
-            allow it.
+            longer; a portal session has ended.
+        Forbidden: it lacks ``scope``, or may not be used from where the request came; the member's role, or the portal
+            session, does not allow it.
         NotFound: the account is not the actor's own, and the actor is no key of the operator's.
     """
     if actor.kind in _ON_THE_MACHINE:
         return UNRESTRICTED
     if actor.kind is ActorKind.MEMBER:
         return _authorise_member(reads, actor, scope, account_id)
-    row = reads.caller(actor.id)
-    if row is None or row.account_id != actor.account_id:
+    if actor.kind is ActorKind.PORTAL:
+        return _authorise_portal(reads, actor, scope, policy, now, account_id)
+    row, record = _good_key(reads, actor.id, policy, now)
+    if row.account_id != actor.account_id:
         raise CallerRefused("The calling key is gone.")
-    account = reads.account(row.account_id)
-    if account is None:
-        raise CallerRefused("The calling key's account is gone.")
-    record = record_of(row, policy, account.terms)
-    if life_refusal(record, now) is not None:
-        raise CallerRefused("The calling key is no longer active.")
     if place_refusal(record, Request(address=actor.address)) is not None:
         raise Forbidden("This key may not be used from this address.")
     if missing_scopes(row.scopes, (scope,)):
@@ -105,10 +108,57 @@ def _authorise_member(reads: Snapshot, actor: Actor, scope: str, account_id: str
     return Rights(scopes=_GIFTS_OF_ROLE[membership.role])
 
 
+def _good_key(reads: Snapshot, key_id: str, policy: LimitPolicy, now: float) -> tuple[KeyRow, Record]:
+    row = reads.caller(key_id)
+    if row is None:
+        raise CallerRefused("The calling key is gone.")
+    account = reads.account(row.account_id)
+    if account is None:
+        raise CallerRefused("The calling key's account is gone.")
+    record = record_of(row, policy, account.terms)
+    if life_refusal(record, now) is not None:
+        raise CallerRefused("The calling key is no longer active.")
+    return row, record
+
+
+def _authorise_portal(
+    reads: Snapshot, actor: Actor, scope: str, policy: LimitPolicy, now: float, account_id: str | None
+) -> Rights:
+    session = reads.portal.session_by_id(actor.id)
+    if session is None or not session.opened or session.account_id != actor.account_id:
+        raise CallerRefused("This session has ended.")
+    require_portal(reads, session, policy, now)
+    if account_id != session.account_id:
+        raise NotFound("There is no such account.")
+    if scope not in SCOPES_IN_PORTAL[session.role]:
+        raise Forbidden("This session may look at keys and do nothing else.", scope)
+    return Rights(scopes=session.scopes, default_limits=True)
+
+
+def require_portal(reads: Snapshot, session: PortalSession, policy: LimitPolicy, now: float) -> Account:
+    """The account of a portal session, or of a link to one, as long as it is good. It is as long as whoever has made it
+    could make it again: a stolen key's links die with the key.
+
+    Raises:
+        CallerRefused: it has ended; its account is disabled; the key that has made it is gone, disabled or expired, or
+            is no operator's any more.
+    """
+    account = reads.account(session.account_id)
+    if session.expires_at <= now or account is None or account.terms.disabled:
+        raise CallerRefused("This session has ended.")
+    # Somebody on the machine needs no key, and is not gone. Whatever is not named there is treated as a key.
+    if session.maker_kind not in _ON_THE_MACHINE:
+        row, _ = _good_key(reads, session.maker_id, policy, now)
+        if OPERATOR_SCOPE not in row.scopes:
+            raise CallerRefused("Who has opened this session is no operator any more.")
+    return account
+
+
 def inherit(rights: Rights, given: dict[str, Any], default_format: str) -> dict[str, Any]:
     """All values of a new key: what ``given`` leaves out is the maker's own."""
     if rights.row is None:
-        own = {"format": default_format, "environment": "live", "scopes": ("*",), "expires_at": NEVER}
+        scopes = (FULL_ACCESS,) if rights.scopes is None or FULL_ACCESS in rights.scopes else rights.scopes
+        own = {"format": default_format, "environment": "live", "scopes": scopes, "expires_at": NEVER}
         return {**own, "networks": (), "limits": None, **given}
     own = {name: getattr(rights.row, name) for name in ("format", "environment", "scopes", "expires_at", "networks")}
     values = {**own, "limits": rights.row.limits, **given}
@@ -127,6 +177,7 @@ def require_within(rights: Rights, values: dict[str, Any], policy: LimitPolicy, 
     mine = rights.row
     if mine is None:
         _require_within_role(rights, values)
+        _require_within_default(rights, values, policy, key_format)
         return
     if values.get("environment") == "live" and mine.environment != "live":
         raise InvalidValue("A test key cannot make a live key.", "environment")
@@ -148,6 +199,17 @@ def _require_within_role(rights: Rights, values: dict[str, Any]) -> None:
         raise InvalidValue(f"scopes: your role does not allow you to give {', '.join(beyond)}.", "scopes")
 
 
+def _require_within_default(rights: Rights, values: dict[str, Any], policy: LimitPolicy, key_format: str) -> None:
+    most = policy.limits(key_format, None)
+    if (
+        not rights.default_limits
+        or "limits" not in values
+        or all_within(policy.limits(key_format, values["limits"]), most)
+    ):
+        return
+    raise InvalidValue(f"rate_limit must not allow more than {', '.join(map(str, most))}.", "rate_limit")
+
+
 def require_rights_over(rights: Rights, row: KeyRow, policy: LimitPolicy) -> None:
     """Refuse to hand out the rights of ``row`` to an actor who has fewer.
 
@@ -155,6 +217,9 @@ def require_rights_over(rights: Rights, row: KeyRow, policy: LimitPolicy) -> Non
         Forbidden: the key can do something that the actor's cannot.
     """
     values = {name: getattr(row, name) for name in ("environment", "scopes", "expires_at", "networks", "limits")}
+    if rights.default_limits:
+        # What somebody else has given to a key of theirs is theirs already; its successor has no more.
+        del values["limits"]
     try:
         require_within(rights, values, policy, row.format)
     except InvalidValue as error:

@@ -9,6 +9,7 @@ from keywright.limits.base import Limit, parse_limits
 from keywright.manage.manager import AccountSummary, Created, Listed
 from keywright.record import NEVER, KeyRow, LimitPolicy
 from keywright.stores.base import Account
+from keywright.stores.portal import PortalSession
 
 
 def time_or_none(at: float) -> str | None:
@@ -85,4 +86,15 @@ def _terms(account: Account) -> dict[str, Any]:
     return {
         "account_rate_limit": limits_shape(parse_limits(account.terms.limits)),
         "status": "disabled" if account.terms.disabled else "active",
+    }
+
+
+def portal_link_shape(session: PortalSession, url: str) -> dict[str, Any]:
+    """A new link to the portal, as the one answer that holds it shows it."""
+    return {
+        "id": session.id,
+        "account_id": session.account_id,
+        "url": url,
+        "expires_at": timestamp(session.expires_at),
+        "session_seconds": session.seconds,
     }

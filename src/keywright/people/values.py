@@ -11,6 +11,7 @@ from keywright.audit import Actor, ActorKind
 from keywright.errors import InvalidValue
 from keywright.stores.base import Account
 from keywright.stores.people import Member, Membership, Role, Session
+from keywright.stores.portal import PortalSession
 from keywright.values import Value
 
 MOST_EMAIL_CHARACTERS = 254
@@ -41,6 +42,29 @@ class Visitor(Value, frozen=True, gc=False):
     def may(self, role: Role) -> bool:
         """Whether they may do what a ``role`` may. For what a page shows; acts ask again, inside their transaction."""
         return self.membership.role.covers(role)
+
+
+class PortalVisitor(Value, frozen=True, gc=False):
+    """Whoever has opened a link to the portal: what they may do, and the one account that they may do it in."""
+
+    session: PortalSession
+    account: Account
+
+    def actor(self, visit: Visit) -> Actor:
+        """They, as somebody who manages keys."""
+        return Actor(
+            ActorKind.PORTAL,
+            self.session.id,
+            self.account.id,
+            visit.address,
+            visit.request_id,
+            person=self.session.person,
+            opened_by=self.session.maker_id,
+        )
+
+    def may(self, role: Role) -> bool:
+        """See `Visitor.may`; nobody is an owner here."""
+        return self.session.role.covers(role)
 
 
 class Entered(Value, frozen=True, gc=False):

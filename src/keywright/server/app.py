@@ -18,7 +18,7 @@ from keywright.adapters.guard import Keys
 from keywright.build import Keywright
 from keywright.errors import Unavailable
 from keywright.reference import campaigns, storage, subscriptions
-from keywright.server.api import account, keys
+from keywright.server.api import account, keys, portal
 from keywright.server.api.keys import json_answer
 from keywright.server.console.app import Console
 from keywright.server.counts import Counts, private_counts
@@ -81,6 +81,7 @@ def build_api(opened: Keywright, readiness: Readiness | None = None, keys_asked:
     install_errors(app, opened)
     app.include_router(keys.router(opened))
     app.include_router(account.router(opened))
+    app.include_router(portal.router(opened))
     app.include_router(verification.router(keys_asked or opened, Verdicts()))
     app.include_router(subscriptions.router(resources))
     app.include_router(campaigns.router(resources))

@@ -16,6 +16,7 @@ from keywright.audit import AuditEvent
 from keywright.digest import Digest
 from keywright.record import NO_TERMS, AccountTerms, KeyRow
 from keywright.stores.people import PeopleReads, PeopleWrites
+from keywright.stores.portal import PortalReads, PortalWrites
 from keywright.stores.survey import SurveyReads
 from keywright.values import Value
 
@@ -110,6 +111,11 @@ class Snapshot(Protocol):
         ...
 
     @property
+    def portal(self) -> PortalReads:
+        """Portal sessions."""
+        ...
+
+    @property
     def survey(self) -> SurveyReads:
         """The audit log, and which keys want tidying up."""
         ...
@@ -196,6 +202,11 @@ class Transaction(Snapshot, Protocol):
     @property
     def people(self) -> PeopleWrites:
         """Members, sessions and whatever else is about people."""
+        ...
+
+    @property
+    def portal(self) -> PortalWrites:
+        """Portal sessions."""
         ...
 
     def insert_account(self, account: Account) -> None:

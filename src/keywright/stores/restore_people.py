@@ -14,6 +14,7 @@ from keywright.stores import tables
 PEOPLE = {each.name for each in (
     tables.members, tables.memberships, tables.sessions, tables.tokens, tables.recovery_codes, tables.attempts,
     tables.identities, tables.departures,
+    tables.portal_sessions,
 )}  # fmt: skip
 
 
@@ -40,13 +41,13 @@ def settle_people(connection: Connection, copies: Mapping[str, FromClause], know
 def end_sessions_and_links(connection: Connection) -> None:
     """For a copy that takes the place of a database that nothing can be read of: which of them had ended is not known,
     so all do. People sign in anew."""
-    for table in (tables.sessions, tables.tokens):
+    for table in (tables.sessions, tables.tokens, tables.portal_sessions):
         connection.execute(delete(table))
 
 
 def _let_go_of_lost_accounts(connection: Connection) -> None:
     accounts = select(tables.accounts.c.id)
-    for table in (tables.sessions, tables.tokens, tables.memberships):
+    for table in (tables.sessions, tables.tokens, tables.portal_sessions, tables.memberships):
         connection.execute(delete(table).where(table.c.account_id.not_in(accounts)))
     of_nobody = tables.members.c.id.not_in(select(tables.memberships.c.member_id))
     gone = list(connection.execute(select(tables.members.c.id).where(of_nobody)).scalars())

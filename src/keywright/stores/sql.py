@@ -29,6 +29,7 @@ from keywright.stores.base import (
     UsageRow,
 )
 from keywright.stores.people_sql import SqlPeople
+from keywright.stores.portal_sql import SqlPortal
 from keywright.stores.survey_sql import SqlSurvey
 from keywright.values import replace
 
@@ -122,6 +123,7 @@ class SqlSnapshot:
     def __init__(self, connection: Connection, *, locks: bool = False) -> None:
         self._connection = connection
         self.people = SqlPeople(connection, locks=locks)
+        self.portal = SqlPortal(connection)
         self.survey = SqlSurvey(connection, to_row)
 
     def account(self, account_id: str) -> Account | None:
@@ -330,7 +332,7 @@ class SqlTransaction(SqlSnapshot):
             "request_id": event.actor.request_id,
             "action": event.action,
             "target": event.target,
-            "details": json.dumps(dict(event.details), ensure_ascii=False),
+            "details": json.dumps(event.told(), ensure_ascii=False),
         }
         self._connection.execute(insert(tables.audit_log), values)
 

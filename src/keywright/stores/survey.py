@@ -19,6 +19,8 @@ class AuditFilter(Value, frozen=True, gc=False):
     Attributes:
         action: empty for any.
         actor_kind: lines of this kind of actor are wanted beside those of ``actors``; empty for none.
+        person: lines of portal sessions that were for this person are wanted beside those of ``actors``; empty for
+            none.
         actors: the ids of those whose lines are wanted; None for anybody's.
         targets: the ids of what it happened to; None for anything.
         since: Unix seconds; None for the beginning.
@@ -27,6 +29,7 @@ class AuditFilter(Value, frozen=True, gc=False):
 
     action: str = ""
     actor_kind: str = ""
+    person: str = ""
     actors: tuple[str, ...] | None = None
     targets: tuple[str, ...] | None = None
     since: float | None = None

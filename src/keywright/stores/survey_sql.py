@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
+from keywright.audit import ActorKind
 from keywright.record import KeyRow
 from keywright.stores import tables
 from keywright.stores.survey import AuditFilter, AuditLine, Surveyed
@@ -22,14 +23,22 @@ def _line(found: Row[Any]) -> AuditLine:
     return AuditLine(**{**data, "details": json.loads(found.details)})
 
 
+def _tells(person: str) -> ColumnElement[bool]:
+    # As it is written, quotes and all: in the JSON of a text a quote has a backslash, so it is found as a member only.
+    written = f'"person": {json.dumps(person, ensure_ascii=False)}'
+    return tables.audit_log.c.details.contains(written, autoescape=True)
+
+
 def _wanted(wanted: AuditFilter) -> list[ColumnElement[bool]]:
     log = tables.audit_log.c
     conditions: list[ColumnElement[bool]] = []
     if wanted.action:
         conditions.append(log.action == wanted.action)
     if wanted.actors is not None:
-        by_kind = [log.actor_kind == wanted.actor_kind] if wanted.actor_kind else []
-        conditions.append(or_(log.actor_id.in_(wanted.actors), *by_kind))
+        besides = [log.actor_kind == wanted.actor_kind] if wanted.actor_kind else []
+        if wanted.person:
+            besides.append(and_(log.actor_kind == ActorKind.PORTAL, _tells(wanted.person)))
+        conditions.append(or_(log.actor_id.in_(wanted.actors), *besides))
     if wanted.targets is not None:
         conditions.append(log.target.in_(wanted.targets))
     if wanted.since is not None:

@@ -216,6 +216,26 @@ attempts = Table(
     Index("attempts_by_end", "ends_at"),
 )
 
+#: Links to the portal of one account, and the sessions that they become.
+portal_sessions = Table(
+    "portal_sessions",
+    records,
+    Column("digest", LargeBinary(32), primary_key=True),  # of the link's text, then of the cookie's
+    Column("id", String(32), nullable=False, unique=True),
+    Column("account_id", String(32), ForeignKey("accounts.id"), nullable=False),
+    Column("maker_kind", String(16), nullable=False),
+    Column("maker_id", String(64), nullable=False),
+    Column("person", String(255), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("scopes", Text, nullable=False),  # JSON list: the most that keys made there may have
+    Column("return_url", Text, nullable=False),
+    Column("seconds", Integer, nullable=False),
+    Column("opened", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Index("portal_sessions_by_end", "expires_at"),
+)
+
 last_uses = Table(
     "last_uses",
     usage,

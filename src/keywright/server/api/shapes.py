@@ -7,8 +7,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from keywright.adapters.openapi import TIME_PATTERN
+from keywright.links import MAX_URL_CHARACTERS
 from keywright.manage.manager import DEFAULT_GRACE_SECONDS, MAX_GRACE_SECONDS
 from keywright.manage.values import MAX_EXPIRY_SECONDS, MAX_NETWORKS, MAX_SCOPES, NAME_CHARACTERS
+from keywright.people.portals import LEAST_SESSION_SECONDS, MOST_SESSION_SECONDS, PORTAL_SESSION_SECONDS
 
 Environment = Literal["live", "test"]
 Time = Field(pattern=TIME_PATTERN, examples=["2025-01-20T09:30:00Z"])
@@ -139,6 +141,50 @@ class Account(_Shape):
         description="The limit that all keys of the account share; null for none.", examples=["10000/h sliding"]
     )
     status: Literal["active", "disabled"] = Field(description="All keys of a disabled account are refused.")
+
+
+class CreatePortalSession(_Shape):
+    """Whom a link to the portal is for, and what they may do. Only the account is required."""
+
+    account_id: str = Field(description="Whose keys it is about.", examples=["acc_3Fw8Lq1Zt"])
+    actor: str = Field(
+        default="",
+        min_length=1,
+        max_length=NAME_CHARACTERS,
+        description="Whom it is for, in your own words: stands in the audit log at all that they do.",
+        examples=["jane@example.com"],
+    )
+    access: Literal["manage", "read"] = Field(default="manage", description="`read` looks and changes nothing.")
+    scopes: list[str] = Field(
+        default=["*"],
+        min_length=1,
+        max_length=MAX_SCOPES,
+        description="The most that keys made there may have; never `operator`.",
+        examples=[["orders:read"]],
+    )
+    session_seconds: int = Field(
+        default=PORTAL_SESSION_SECONDS,
+        ge=LEAST_SESSION_SECONDS,
+        le=MOST_SESSION_SECONDS,
+        description="How long it lasts from when the link is opened.",
+        examples=[900],
+    )
+    return_url: str = Field(
+        default="",
+        max_length=MAX_URL_CHARACTERS,
+        description="Where the page leads back to; the setting `portal_return_url` if left out.",
+        examples=["https://app.example.com/settings"],
+    )
+
+
+class PortalSession(_Shape):
+    """A link to the portal. The only answer that ever holds it."""
+
+    id: str = Field(pattern=r"^prt_[0-9A-Za-z]{9}$", examples=["prt_5Tg2Hn8Xc"])
+    account_id: str
+    url: str = Field(description="Send the person there. What stands behind the `#` is secret.")
+    expires_at: str = Field(pattern=TIME_PATTERN, description="Until when the link can be opened.")
+    session_seconds: int
 
 
 class UsageRow(_Shape):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
@@ -19,13 +19,13 @@ from keywright.errors import ActError, ActFault, CallerRefused, KeywrightError, 
 from keywright.people.presence import ProofNeeded
 from keywright.people.throttle import TooManyAttempts
 from keywright.people.values import Visit
-from keywright.server.console import assets
-from keywright.server.console.ask import Ask, Route
+from keywright.server.console import accent, assets
+from keywright.server.console.ask import Ask, Guest, Route
 from keywright.server.console.assets import Assets, accepts_gzip
 from keywright.server.console.audit_pages import routes as audit_routes
 from keywright.server.console.confirm_pages import Confirming, confirm_path, routes as confirm_routes
 from keywright.server.console.edit_pages import routes as edit_routes
-from keywright.server.console.entry_pages import SIGN_IN, routes as entry_routes, sign_in_path
+from keywright.server.console.entry_pages import routes as entry_routes, sign_in_path
 from keywright.server.console.insight_pages import routes as insight_routes
 from keywright.server.console.key_pages import routes as key_routes
 from keywright.server.console.oidc_pages import routes as oidc_routes
@@ -33,10 +33,12 @@ from keywright.server.console.origin import THEME_COOKIE, THEMES, Origin, cookie
 from keywright.server.console.own_pages import routes as own_routes
 from keywright.server.console.pages import Pages, zipped
 from keywright.server.console.people_pages import routes as people_routes
+from keywright.server.console.place import CONSOLE, Place, portal
+from keywright.server.console.portal_pages import routes as portal_routes
 from keywright.server.console.settings_pages import routes as settings_routes
-from keywright.values import replace
+from keywright.values import Value, replace
 
-#: Whoever brings more pages adds theirs here.
+#: Whoever brings more pages adds theirs here. Of these only those about keys are shown in the portal, too.
 _ROUTES = (
     entry_routes, oidc_routes, key_routes, edit_routes, insight_routes, audit_routes, people_routes, own_routes,
     confirm_routes, settings_routes,
@@ -59,28 +61,43 @@ _STATUS = {
 }
 
 
+class _Area(Value, frozen=True, gc=False):
+    """The pages of one place, whose sessions they take, and where everybody else is led."""
+
+    place: Place
+    routes: tuple[Route, ...]
+    guest: Callable[[str], Guest | None]
+    turned_away: Callable[[Ask], str]
+
+
 class Console:
-    """The layer.
+    """The layer: the console, and the portal beside it.
 
     Attributes:
-        routes: every way in, with what somebody must be for it.
+        routes: every way into the console, with what somebody must be for it.
+        portal_routes: the same of the portal.
     """
 
     def __init__(self, inner: App, keywright: Keywright) -> None:
         self._inner = inner
         self._keywright = keywright
-        self._assets = Assets()
+        self._assets = Assets(accent.files(keywright.settings.portal_accent))
         self._pages = Pages(keywright, self._assets)
         self._confirming = Confirming(keywright, self._pages)
         self.routes: tuple[Route, ...] = tuple(route for routes in _ROUTES for route in routes(keywright, self._pages))
-        self._ways = [(compile_path(route.path)[0], route) for route in self.routes]
+        place = portal(keywright.settings)
+        self.portal_routes = tuple(portal_routes(keywright, self._pages, place))
+        self._portal = _Area(place, self.portal_routes, keywright.portals.visitor, lambda _: place.door)
+        self._console = _Area(CONSOLE, self.routes, keywright.entry.visitor, sign_in_path)
+        every = (*self.routes, *self.portal_routes)
+        self._patterns = {route.path: compile_path(route.path)[0] for route in every}
         # Passwords are checked slowly, and strangers can have as many checked as they like: neither keys that must be
         # looked up, which have the event loop's own threads, nor whoever is in already may wait behind them.
         self._door, self._inside = ThreadPoolExecutor(_THREADS, "door"), ThreadPoolExecutor(_THREADS, "inside")
         # A provider that does not answer must keep nobody from signing in with a password.
         self._abroad = ThreadPoolExecutor(_THREADS, "abroad")
         self._strangers = {self._door: 0, self._abroad: 0}
-        self._roots = {route.path.split("/")[1] for route in self.routes} - {""}
+        self._roots = {route.path.split("/")[1] for route in every} - {""}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not self._is_ours(scope):
@@ -106,8 +123,9 @@ class Console:
         return found
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response:
-        route, parts, allowed = self._find(scope["path"], scope["method"])
-        ask = _ask(scope, parts, origin_of(scope, self._keywright.settings.public_url))
+        area = self._area(scope["path"])
+        route, parts, allowed = self._find(area, scope["path"], scope["method"])
+        ask = _ask(scope, parts, origin_of(scope, self._keywright.settings.public_url), area.place)
         if route is None:
             return self._fault(ask, 405 if allowed else 404, "method" if allowed else "not_found", allowed)
         if not ask.origin.usable:
@@ -119,41 +137,45 @@ class Console:
             if form is None:
                 return self._fault(ask, 415, "form")
             ask = replace(ask, form=form)
-        response = await self._in_turn(route, ask)
+        response = await self._in_turn(area, route, ask)
         secret = scope["method"] != "GET" or not accepts_gzip(header(scope, b"accept-encoding"))
         return response if secret else zipped(response)
 
-    async def _in_turn(self, route: Route, ask: Ask) -> Response:
+    async def _in_turn(self, area: _Area, route: Route, ask: Ask) -> Response:
         loop = asyncio.get_running_loop()
         if route.least is not None:
-            return await loop.run_in_executor(self._inside, self._handled, route, ask)
+            return await loop.run_in_executor(self._inside, self._handled, area, route, ask)
         threads = self._abroad if route.waits else self._door
         if self._strangers[threads] >= _THREADS + MOST_WAITING:
             # A line without an end would take all memory, and nobody in it would still be there when their turn comes.
             return self._told(ask, Unavailable("Too many people are at the door.", _BACK_AFTER_SECONDS))
         self._strangers[threads] += 1
         try:
-            return await loop.run_in_executor(threads, self._handled, route, ask)
+            return await loop.run_in_executor(threads, self._handled, area, route, ask)
         finally:
             self._strangers[threads] -= 1
 
-    def _find(self, path: str, method: str) -> tuple[Route | None, dict[str, str], list[str]]:
+    def _area(self, path: str) -> _Area:
+        root = self._portal.place.root
+        return self._portal if path == root or path.startswith(root + "/") else self._console
+
+    def _find(self, area: _Area, path: str, method: str) -> tuple[Route | None, dict[str, str], list[str]]:
         allowed = []
-        for pattern, route in self._ways:
-            match = pattern.match(path)
+        for route in area.routes:
+            match = self._patterns[route.path].match(path)
             if match and route.method == method:
                 return route, match.groupdict(), []
             if match:
                 allowed.append(route.method)
         return None, {}, allowed
 
-    def _handled(self, route: Route, ask: Ask) -> Response:
+    def _handled(self, area: _Area, route: Route, ask: Ask) -> Response:
         try:
             if ask.cookie:
-                ask = replace(ask, guest=self._keywright.entry.visitor(ask.cookie))
+                ask = replace(ask, guest=area.guest(ask.cookie))
             if route.least is not None and ask.guest is None:
-                return self._pages.redirect(ask, sign_in_path(ask))
-            if route.least is not None and not ask.visitor.may(route.least):
+                return self._pages.redirect(ask, area.turned_away(ask))
+            if route.least is not None and not ask.insider.may(route.least):
                 return self._fault(ask, 403, "forbidden")
             if route.proof and not self._keywright.presence.is_shown(ask.visitor):
                 raise ProofNeeded
@@ -161,7 +183,7 @@ class Console:
         except ProofNeeded:
             return self._asked_for_proof(route, ask)
         except CallerRefused:
-            return self._pages.redirect(ask, SIGN_IN)
+            return self._pages.redirect(ask, area.place.door)
         except (ActError, TooManyAttempts, Unavailable) as error:
             return self._told(ask, error)
 
@@ -169,7 +191,7 @@ class Console:
         if route.proof and route.method == "POST":
             return self._confirming.asked_with_form(ask)
         # Its form may hold a password, which is not to wait in a page: they come back to the page it stands on.
-        page = ask.path if self._find(ask.path, "GET")[0] else ask.path.rpartition("/")[0]
+        page = ask.path if self._find(self._console, ask.path, "GET")[0] else ask.path.rpartition("/")[0]
         return self._pages.redirect(ask, confirm_path(page))
 
     def _told(self, ask: Ask, error: KeywrightError) -> Response:
@@ -192,7 +214,7 @@ def _with_head(methods: Iterable[str]) -> list[str]:
     return sorted({*methods, *(["HEAD"] if "GET" in methods else [])})
 
 
-def _ask(scope: Scope, parts: dict[str, str], origin: Origin) -> Ask:
+def _ask(scope: Scope, parts: dict[str, str], origin: Origin, place: Place) -> Ask:
     jar = cookies(scope)
     theme = jar.get(THEME_COOKIE, "")
     try:
@@ -204,13 +226,14 @@ def _ask(scope: Scope, parts: dict[str, str], origin: Origin) -> Ask:
         parts={name: value[:_MOST_CHARACTERS] for name, value in parts.items()},
         query={name: value[:_MOST_QUERY_CHARACTERS] for name, value in reversed(query)},
         form={},
-        cookie=jar.get(origin.cookie, ""),
+        cookie=jar.get(origin.cookie(place.cookie), ""),
         theme=theme if theme in THEMES else "",
         nonce=secrets.token_urlsafe(16),
         in_place=bool(header(scope, b"hx-request")),
         origin=origin,
         visit=Visit(client_address(scope), header(scope, b"user-agent"), scope[REQUEST_ID_NAME]),
         errand=jar.get(origin.errand_cookie, ""),
+        place=place,
     )
 
 

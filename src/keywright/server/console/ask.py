@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from keywright.audit import Actor
 from keywright.errors import NotFound
-from keywright.people.values import Visit, Visitor
+from keywright.people.values import PortalVisitor, Visit, Visitor
 from keywright.server.console.origin import Origin
 from keywright.server.console.place import CONSOLE, Place
 from keywright.stores.people import Role
@@ -26,6 +26,9 @@ def query_of(values: Mapping[str, Any]) -> str:
     return "?" + urlencode(given) if given else ""
 
 
+Guest: TypeAlias = Visitor | PortalVisitor
+
+
 class Ask(Value, frozen=True, gc=False):
     """One request.
 
@@ -39,7 +42,7 @@ class Ask(Value, frozen=True, gc=False):
         theme: ``light``, ``dark``, or empty for what the system says.
         nonce: of this answer.
         in_place: whether htmx asks, and takes only what changes.
-        guest: whoever has signed in; None for a stranger.
+        guest: whoever has signed in, or is in a portal session; None for a stranger.
         place: where the page stands.
     """
 
@@ -53,7 +56,7 @@ class Ask(Value, frozen=True, gc=False):
     in_place: bool
     origin: Origin
     visit: Visit
-    guest: Visitor | None = None
+    guest: Guest | None = None
     place: Place = CONSOLE
     errand: str = ""
 
@@ -68,20 +71,28 @@ class Ask(Value, frozen=True, gc=False):
 
     @property
     def visitor(self) -> Visitor:
-        """Whoever has signed in. Only for routes that strangers do not reach; a stranger gets a 404."""
-        if self.guest is None:
+        """Whoever has signed in. Only for routes that strangers do not reach; anybody else gets a 404, also who is in a
+        portal session."""
+        if not isinstance(self.guest, Visitor):
             raise NotFound("Nobody has signed in.")
+        return self.guest
+
+    @property
+    def insider(self) -> Guest:
+        """Whoever is in here, wherever here is; a stranger gets a 404."""
+        if self.guest is None:
+            raise NotFound("Nobody is in here.")
         return self.guest
 
     @property
     def actor(self) -> Actor:
         """They, as somebody who manages."""
-        return self.visitor.actor(self.visit)
+        return self.insider.actor(self.visit)
 
     @property
     def account_id(self) -> str:
         """The account that they act in."""
-        return self.visitor.account.id
+        return self.insider.account.id
 
 
 Handler: TypeAlias = Callable[[Ask], Response]

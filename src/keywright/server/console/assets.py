@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -35,12 +36,16 @@ class Asset(Value, frozen=True, gc=False):
 class Assets:
     """The files.
 
+    Args:
+        made: more of them, which are made of the settings: the content of each, by its name.
+
     Attributes:
         base: where they are, with a version in it: ``/static/3f2a…``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, made: Mapping[str, str]) -> None:
         self._files = dict(_files(resources.files(__package__).joinpath("static"), ""))
+        self._files |= {name: _asset(name, text.encode()) for name, text in made.items()}
         together = hashlib.sha256()
         for name in sorted(self._files):
             together.update(name.encode() + b"\0" + self._files[name].content)
@@ -72,9 +77,16 @@ def _files(directory: Traversable, above: str) -> list[tuple[str, Asset]]:
         if each.is_dir():
             found += _files(each, f"{above}{each.name}/")
             continue
-        ending = each.name[each.name.rfind(".") :]
-        if ending in _TYPES:
-            content = each.read_bytes()
-            zipped = None if ending in _SMALL_ALREADY else gzip.compress(content, 9, mtime=0)
-            found.append((above + each.name, Asset(content, zipped, _TYPES[ending])))
+        if _ending(each.name) in _TYPES:
+            found.append((above + each.name, _asset(each.name, each.read_bytes())))
     return found
+
+
+def _asset(name: str, content: bytes) -> Asset:
+    ending = _ending(name)
+    zipped = None if ending in _SMALL_ALREADY else gzip.compress(content, 9, mtime=0)
+    return Asset(content, zipped, _TYPES[ending])
+
+
+def _ending(name: str) -> str:
+    return name[name.rfind(".") :]

@@ -41,7 +41,7 @@ class _EditPages:
 
     def ask(self, ask: Ask) -> Response:
         row = self._row(ask)
-        return self._form(ask, row, filled(row, self._offered(ask)))
+        return self._form(ask, row, filled(ask, row, self._offered(ask)))
 
     def change(self, ask: Ask) -> Response:
         row = self._row(ask)
@@ -68,17 +68,17 @@ class _EditPages:
             form=form,
             # Who has been shown what the key is now has seen that; before, what they began with still counts.
             edition=edition(row) if changed else ask.field(_EDITION) or edition(row),
-            others=self._others(row, form, offered) if changed else None,
+            others=self._others(ask, row, form, offered) if changed else None,
             scopes=offered_scopes(ask, self._keywright.settings.gate_routes.values(), more),
-            templates=templates(offered),
+            templates=templates(ask, offered),
             expiries=EXPIRIES,
             default_limit=show.limits(self._keywright.policy.limits(row.format, None)),
             no_limit=NO_LIMIT,
         )
 
-    def _others(self, row: KeyRow, form: Form, offered: list[str]) -> dict[str, str]:
+    def _others(self, ask: Ask, row: KeyRow, form: Form, offered: list[str]) -> dict[str, str]:
         """What the key is now, by field, where that is not what was typed."""
-        present = filled(row, offered)
+        present = filled(ask, row, offered)
         texts = {name: present[name][0] for name in ("name", "rate_limit", "networks", "metadata")}
         others = {name: text for name, text in texts.items() if form.get(name, [""])[0].strip() != text}
         if (form.get("access"), form.get("scope", [])) != (present["access"], present["scope"]):

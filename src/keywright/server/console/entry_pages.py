@@ -138,7 +138,7 @@ class _EntryPages:
     def joined(self, ask: Ask) -> Response:
         try:
             if ask.guest is not None:
-                self._directory.join_as(ask.guest, ask.field("token"), ask.visit)
+                self._directory.join_as(ask.visitor, ask.field("token"), ask.visit)
                 return self._pages.redirect(ask, HOME)
             entered = self._directory.join(ask.field("token"), ask.field("name"), ask.field("password"), ask.visit)
         except SignInRefused:

@@ -11,7 +11,8 @@ from keywright.clock import parse_timestamp, timestamp
 from keywright.errors import InvalidValue
 from keywright.manage import values
 from keywright.manage.values import KNOWN_SCOPES
-from keywright.record import FULL_ACCESS, OPERATOR_SCOPE, KeyRow
+from keywright.people.values import PortalVisitor
+from keywright.record import FULL_ACCESS, OPERATOR_SCOPE, KeyRow, missing_scopes
 from keywright.route import Route
 from keywright.server.console.ask import Ask
 from keywright.server.console.words import Words
@@ -30,13 +31,23 @@ NO_LIMIT = "none"
 _CHOSEN = "chosen"
 
 
+def most_scopes(ask: Ask) -> tuple[str, ...]:
+    """The most that somebody may give to a key. For what a form offers; acts ask again, inside their transaction."""
+    if isinstance(ask.guest, PortalVisitor):
+        return ask.guest.session.scopes
+    # What reaches beyond the account is offered to who may give it.
+    beyond = ask.visitor.account.operator and ask.visitor.may(Role.OWNER)
+    return (FULL_ACCESS, OPERATOR_SCOPE) if beyond else (FULL_ACCESS,)
+
+
 def offered_scopes(ask: Ask, routes: Iterable[Route], more: Iterable[str] = ()) -> list[str]:
     """The scopes that a form offers: those of this server's own routes, those that the routes of the gate ask for, and
-    ``more``. What reaches beyond the account is offered to who may give it."""
-    beyond = ask.visitor.account.operator and ask.visitor.may(Role.OWNER)
+    those that somebody may give besides, as far as they may give them; and ``more``."""
+    most = most_scopes(ask)
     asked = {scope for route in routes if route.account_id in ("", ask.account_id) for scope in route.scopes}
-    known = [each for each in KNOWN_SCOPES if each != FULL_ACCESS and (each != OPERATOR_SCOPE or beyond)]
-    return [*known, *sorted({*filter(_may_be_given, asked - {OPERATOR_SCOPE, FULL_ACCESS}), *more} - set(known))]
+    named = [*KNOWN_SCOPES, *sorted({*filter(_may_be_given, asked - {OPERATOR_SCOPE}), *most})]
+    offered = [each for each in named if each != FULL_ACCESS and not missing_scopes(most, (each,))]
+    return list(dict.fromkeys([*offered, *sorted(more)]))
 
 
 def _may_be_given(scope: str) -> bool:
@@ -47,15 +58,20 @@ def _may_be_given(scope: str) -> bool:
         return False
 
 
-def templates(offered: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """What is chosen in one go: the name of its text, and the scopes. The last stands for those that are ticked."""
-    reads = tuple(sorted(each for each in offered if each.endswith(":read")))
-    return {"full": (FULL_ACCESS,), "read": reads, "trigger": ("campaigns:trigger",), _CHOSEN: ()}
+def templates(ask: Ask, offered: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """What is chosen in one go: the name of its text, and the scopes. The first is the most that there is; the last
+    stands for those that are ticked."""
+    known = sorted(offered)
+    full = FULL_ACCESS in most_scopes(ask)
+    found: dict[str, tuple[str, ...]] = {"full": (FULL_ACCESS,)} if full else {"all": tuple(known)}
+    found["read"] = tuple(each for each in known if each.endswith(":read"))
+    found["trigger"] = tuple(each for each in known if each == "campaigns:trigger")
+    return {name: scopes for name, scopes in found.items() if scopes} | {_CHOSEN: ()}
 
 
-def filled(row: KeyRow, offered: Iterable[str]) -> Form:
+def filled(ask: Ask, row: KeyRow, offered: Iterable[str]) -> Form:
     """The form as it says what the key is."""
-    found = next((name for name, scopes in templates(offered).items() if scopes == row.scopes), _CHOSEN)
+    found = next((name for name, scopes in templates(ask, offered).items() if scopes == row.scopes), _CHOSEN)
     limits = [NO_LIMIT] if row.limits == () else list(row.limits or ())
     metadata = json.dumps(row.metadata_object, ensure_ascii=False, indent=2) if row.metadata_object else ""
     return {
@@ -113,7 +129,7 @@ class KeyForm:
         return {**changed, **self._expiry()}
 
     def _scopes(self) -> list[str]:
-        known = templates(self._offered)
+        known = templates(self._ask, self._offered)
         chosen = self._ask.field("access")
         if chosen in known and chosen != _CHOSEN:
             return list(known[chosen])

@@ -76,7 +76,7 @@ class _KeyPages:
             default_format=formats.default.name,
             format_limits=limits,
             scopes=offered,
-            templates=templates(offered),
+            templates=templates(ask, offered),
             expiries=EXPIRIES,
             advised=ADVISED_EXPIRY,
         )

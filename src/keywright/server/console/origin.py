@@ -13,16 +13,17 @@ from urllib.parse import urlsplit
 from keywright.adapters.asgi import Scope, header
 from keywright.people.entry import ABSOLUTE_SECONDS
 from keywright.people.federation import AWAY_SECONDS
+from keywright.server.console.place import CONSOLE, Place
 from keywright.values import Value
 
-#: On https the browser itself sees to it that no other host and no plain connection can set it.
-SECURE_COOKIE = "__Host-session"
-#: On plain http browsers refuse the prefix and the flag. A name of our own, since all ports of a host share cookies.
-PLAIN_COOKIE = "keywright-session"
+#: On https the browser itself sees to it that no other host and no plain connection can set it. It asks for the path /,
+#: so what keeps the cookies of two places apart is their names.
+SECURE_PREFIX = "__Host-"
+#: On plain http browsers refuse that and the flag. A name of our own, since all ports of a host share cookies.
+PLAIN_PREFIX = "keywright-"
 THEME_COOKIE = "theme"
-#: What binds a sign-in that is away at the identity provider to the browser: the same two names.
-SECURE_ERRAND_COOKIE = "__Host-errand"
-PLAIN_ERRAND_COOKIE = "keywright-errand"
+#: What binds a sign-in that is away at the identity provider to the browser.
+_ERRAND = "errand"
 THEMES = ("light", "dark")
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _THEME_SECONDS = 365 * 86_400
@@ -45,15 +46,14 @@ class Origin(Value, frozen=True, gc=False):
         """Such as ``https://keys.example.com``."""
         return f"{self.scheme}://{self.host}"
 
-    @property
-    def cookie(self) -> str:
-        """The name of the session's cookie."""
-        return SECURE_COOKIE if self.scheme == "https" else PLAIN_COOKIE
+    def cookie(self, name: str) -> str:
+        """What a session's cookie is called here; see `place.Place.cookie`."""
+        return f"{SECURE_PREFIX if self.scheme == 'https' else PLAIN_PREFIX}{name}"
 
     @property
     def errand_cookie(self) -> str:
         """The name of the cookie of sign-ins that are away at the identity provider."""
-        return SECURE_ERRAND_COOKIE if self.scheme == "https" else PLAIN_ERRAND_COOKIE
+        return self.cookie(_ERRAND)
 
 
 def origin_of(scope: Scope, public_url: str | None) -> Origin:
@@ -100,14 +100,14 @@ def cookies(scope: Scope) -> dict[str, str]:
     return found
 
 
-def session_cookie(origin: Origin, text: str) -> str:
+def session_cookie(origin: Origin, text: str, place: Place = CONSOLE, seconds: int = ABSOLUTE_SECONDS) -> str:
     """The header that begins a session in the browser."""
-    return _cookie(origin, origin.cookie, text, ABSOLUTE_SECONDS, "; HttpOnly")
+    return _cookie(origin, origin.cookie(place.cookie), text, seconds, "; HttpOnly")
 
 
-def no_session_cookie(origin: Origin) -> str:
+def no_session_cookie(origin: Origin, place: Place = CONSOLE) -> str:
     """The header that ends it."""
-    return _cookie(origin, origin.cookie, "", 0, "; HttpOnly")
+    return _cookie(origin, origin.cookie(place.cookie), "", 0, "; HttpOnly")
 
 
 def errand_cookie(origin: Origin, secret: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -131,9 +131,10 @@ def limits(found: tuple[Limit, ...]) -> str:
     return ", ".join(map(str, found))
 
 
-def details(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+def details(found: Mapping[str, Any], hidden: Collection[str] = ()) -> list[tuple[str, str]]:
     """What a line of the audit log says besides, as names and values; what is empty says nothing."""
-    return [(name, _plain(value)) for name, value in found.items() if value not in (None, "", [])]
+    shown = {name: value for name, value in found.items() if name not in hidden and value not in (None, "", [])}
+    return [(name, _plain(value)) for name, value in shown.items()]
 
 
 def _plain(value: Any) -> str:

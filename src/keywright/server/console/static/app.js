@@ -13,11 +13,17 @@ function say(text) {
 
 // A link's token stands behind the "#", which no server sees. It moves into the form, and out of the address.
 const token = $("[data-token] input");
-if (token && location.hash.length > 1) {
-  token.value = decodeURIComponent(location.hash.slice(1));
-  history.replaceState(null, "", location.pathname + location.search);
+function takeToken() {
+  if (token && location.hash.length > 20) { // shorter ones are places on the page
+    token.value = location.hash.slice(1);
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+  if (!token || !token.value) return;
+  token.closest("[data-token]").classList.add("has-token");
+  if (token.form.dataset.enters !== undefined) token.form.requestSubmit(); // nothing else is asked for there
 }
-if (token && token.value) token.closest("[data-token]").classList.add("has-token");
+takeToken();
+window.addEventListener("hashchange", takeToken); // another link, opened where this page is open already
 
 // Copying: the clipboard where there is one; the old way on plain http, where browsers have none; at last by hand.
 async function copied(text) {
