@@ -212,7 +212,7 @@ def test_nobody_is_led_to_another_site(installation: Installation, stranger: Des
         stranger.post("/theme", {"theme": "dark", "next": path}),
         stranger.post("/sign-in", {**ENTRY, "next": path}),
     ):
-        assert answer.headers["location"] == "/settings/api-keys"
+        assert answer.headers["location"] == "/overview"
 
 
 def test_where_somebody_wanted_to_go_they_come(installation: Installation, stranger: Desk) -> None:

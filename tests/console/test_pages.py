@@ -379,5 +379,5 @@ def test_errors_are_pages_and_the_api_keeps_its_own(owner: Desk) -> None:
     assert "Not found" in seen(owner.get("/settings/nothing"))
     for path in ("/nothing", "/v1/nothing", "/favicon.ico"):
         assert owner.get(path).headers["content-type"].startswith("application/json")
-    assert owner.get("/").headers["location"] == "/settings/api-keys"
+    assert owner.get("/").headers["location"] == "/overview"
     assert owner.face.send("GET", "/", ()).json()["name"] == "Keywright"

@@ -98,8 +98,8 @@ def test_the_proof_leads_to_no_other_site(installation: Installation, owner: Des
     form = waiting(owner.get(f"/confirm?next={following}"))
     answer = owner.post("/confirm", {"next": following, "password": PASSWORD})
 
-    assert form["next"] == "/settings/api-keys"
-    assert (answer.status_code, answer.headers["location"]) == (303, "/settings/api-keys")
+    assert form["next"] == "/overview"
+    assert (answer.status_code, answer.headers["location"]) == (303, "/overview")
 
 
 def test_too_many_proofs_wait(installation: Installation, owner: Desk) -> None:

@@ -13,9 +13,9 @@ from keywright.people.presence import PRESENCE_SECONDS, ProofRefused
 from keywright.people.throttle import TooManyAttempts
 from keywright.people.values import Entered
 from keywright.server.console.ask import Ask, Route
-from keywright.server.console.entry_pages import HOME
 from keywright.server.console.origin import own_path, session_cookie
 from keywright.server.console.pages import Pages
+from keywright.server.console.place import HOME
 
 PATH = "/confirm"
 #: The fields of the page's own form; what else is in it belongs to the act that waits.

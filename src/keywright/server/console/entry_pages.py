@@ -19,9 +19,8 @@ from keywright.people.values import Entered
 from keywright.server.console.ask import Ask, Route
 from keywright.server.console.origin import THEMES, no_session_cookie, own_path, session_cookie, theme_cookie
 from keywright.server.console.pages import Pages
-from keywright.server.console.place import CONSOLE
+from keywright.server.console.place import HOME
 
-HOME = CONSOLE.keys
 SIGN_IN = "/sign-in"
 CODE = "/sign-in/code"
 LINK = "/sign-in/link"

@@ -12,14 +12,12 @@ from keywright.server.console import show
 from keywright.server.console.ask import Ask, Route
 from keywright.server.console.charts import COLOURS, chart
 from keywright.server.console.pages import Pages
-from keywright.server.console.place import CONSOLE, Place
-
-OVERVIEW = "/overview"
+from keywright.server.console.place import CONSOLE, HOME, Place
 
 
 def routes(keywright: Keywright, pages: Pages) -> list[Route]:
     """The routes. Those of `key_pages` must come first: its ``new`` looks like an id."""
-    return [Route("GET", OVERVIEW, _InsightPages(keywright, pages).overview), *key_routes(keywright, pages)]
+    return [Route("GET", HOME, _InsightPages(keywright, pages).overview), *key_routes(keywright, pages)]
 
 
 def key_routes(keywright: Keywright, pages: Pages, place: Place = CONSOLE) -> list[Route]:

@@ -12,9 +12,10 @@ from keywright.people.federation import NotAdmitted, Refusal
 from keywright.people.values import Entered
 from keywright.provider import CALLBACK, Provider
 from keywright.server.console.ask import Ask, Route
-from keywright.server.console.entry_pages import CODE, HOME, entry_page
+from keywright.server.console.entry_pages import CODE, entry_page
 from keywright.server.console.origin import errand_cookie, own_path, session_cookie
 from keywright.server.console.pages import Pages
+from keywright.server.console.place import HOME
 from keywright.server.oidc.asking import ProviderDown
 from keywright.server.oidc.client import Client
 from keywright.server.oidc.errand import begin, browser_secret, come_back

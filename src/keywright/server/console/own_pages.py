@@ -14,8 +14,8 @@ from keywright.errors import Conflict, InvalidValue
 from keywright.people import totp
 from keywright.people.throttle import TooManyAttempts
 from keywright.server.console.ask import Ask, Route
-from keywright.server.console.entry_pages import HOME
 from keywright.server.console.pages import Pages
+from keywright.server.console.place import HOME
 
 PATH = "/profile"
 ISSUER = "Keywright"

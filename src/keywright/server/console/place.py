@@ -6,6 +6,9 @@ from keywright.links import PORTAL_DOOR
 from keywright.settings import Settings
 from keywright.values import Value
 
+#: Where people begin who have signed in.
+HOME = "/overview"
+
 
 class Place(Value, frozen=True, gc=False):
     """One place.
@@ -15,7 +18,7 @@ class Place(Value, frozen=True, gc=False):
         layout: the template around its pages.
         above: what the list of keys is a part of, as the name of its word; empty where it is all there is.
         door: where whoever has no session is led.
-        keys: the path of the list of keys, which is where people begin; the paths of single keys begin with it.
+        keys: the path of the list of keys; the paths of single keys begin with it.
         cookie: the name of the cookie of its sessions. Each place has its own: a session of one opens nothing in
             another.
         audit: the path of the audit log; empty where there is none.
