@@ -42,6 +42,9 @@ class Action(StrEnum):
     PRESENCE_REFUSED = "session.confirm_refused"
     IDENTITY_LINK = "identity.link"
     IDENTITY_UNLINK = "identity.unlink"
+    PASSKEY_ADD = "passkey.add"
+    PASSKEY_REMOVE = "passkey.remove"
+    PASSKEY_COPIED = "passkey.copied"
     PASSWORD_CHANGE = "password.change"  # noqa: S105 - a word of the log
     TOTP_ON = "totp.on"
     TOTP_OFF = "totp.off"

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from keywright.people.directory import Directory
     from keywright.people.entry import Entry
     from keywright.people.federation import Federation
+    from keywright.people.passkeys import Passkeys
     from keywright.people.portals import Portals
     from keywright.people.presence import Presence
 
@@ -161,6 +162,13 @@ class Keywright(Forking):
         from keywright.people.portals import Portals
 
         return Portals(store=self.store, policy=self.policy, clock=self.clock)
+
+    @cached_property
+    def passkeys(self) -> Passkeys:
+        """Passkeys: adding them, signing in with them, taking them away."""
+        from keywright.people.passkeys import Passkeys
+
+        return Passkeys(**self._office)
 
     @cached_property
     def presence(self) -> Presence:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, CDPSession
 
 from browser.window import KEYS, Window
 from support.faces import beside
@@ -79,12 +79,16 @@ def furnished(console: Server) -> Server:
     return console
 
 
-def violations(window: Window) -> list[str]:
-    """What the accessibility checker finds on the page."""
+def violations(window: Window, open_session: CDPSession | None = None) -> list[str]:
+    """What the accessibility checker finds on the page.
+
+    Args:
+        open_session: to ask the browser over, and to leave open. The end of one ends authenticators of another.
+    """
     # In a world of its own: the page's policy lets no script in, and is not to be weakened for the test.
     ended = "each.effect.getComputedTiming().iterations === Infinity || each.finish()"
     window.page.evaluate(f"document.getAnimations().forEach(each => {{{ended}}})")
-    session = window.page.context.new_cdp_session(window.page)
+    session = open_session or window.page.context.new_cdp_session(window.page)
     frame = session.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
     world = session.send("Page.createIsolatedWorld", {"frameId": frame})["executionContextId"]
     session.send("Runtime.evaluate", {"expression": AXE.read_text("utf-8"), "contextId": world})
@@ -92,7 +96,8 @@ def violations(window: Window) -> list[str]:
     found: dict[str, Any] = session.send(
         "Runtime.evaluate", {"expression": run, "contextId": world, "awaitPromise": True, "returnByValue": True}
     )
-    session.detach()
+    if open_session is None:
+        session.detach()
     result: list[str] = found["result"]["value"]
     return result
 

@@ -30,7 +30,7 @@ def routes(installation: Installation) -> tuple[Route, ...]:
 
 def filled(path: str, key_id: str) -> str:
     """The path of a route with an id where it has a name."""
-    for name in ("{key_id}", "{member_id}", "{session_id}", "{token_id}"):
+    for name in ("{key_id}", "{member_id}", "{session_id}", "{token_id}", "{passkey_id}"):
         path = path.replace(name, key_id)
     return path
 
@@ -81,7 +81,8 @@ def test_every_write_that_a_viewer_may_do_is_their_own(installation: Installatio
 
     assert writes == {
         "/sign-out", "/account/switch", "/profile/password", "/profile/second-factor", "/profile/second-factor/remove",
-        "/profile/second-factor/codes", "/confirm", "/profile/sessions/others/end",
+        "/profile/second-factor/codes", "/profile/passkeys", "/profile/passkeys/options",
+        "/profile/passkeys/{passkey_id}/remove", "/confirm", "/confirm/options", "/profile/sessions/others/end",
         "/profile/sessions/{session_id}/end",
     }  # fmt: skip
 

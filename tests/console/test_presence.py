@@ -41,13 +41,18 @@ def test_what_hands_out_power_asks_and_keys_do_not(installation: Installation, o
     asking = [route for route in routes(installation) if route.proof]
     for route in asking:
         path = filled(route.path.replace("{member_id}", jo.id), "key_123456789")
-        answer = owner.get(path) if route.method == "GET" else owner.post(path, {"role": "owner", **_INVITED})
-        assert (answer.status_code, "Is it you?" in seen(answer)) == (403, True), path
+        if route.method == "GET":
+            assert owner.get(path).headers["location"] == f"/confirm?next={path}"
+        else:
+            answer = owner.post(path, {"role": "owner", **_INVITED})
+            assert (answer.status_code, "Is it you?" in seen(answer)) == (403, True), path
 
     assert {(route.method, route.path) for route in asking} == {
         ("POST", "/settings/members"), ("POST", "/settings/members/{member_id}/role"),
         ("POST", "/settings/members/{member_id}/remove"), ("POST", "/profile/second-factor/remove"),
-        ("POST", "/profile/second-factor/codes"),
+        ("POST", "/profile/second-factor/codes"), ("GET", "/profile/passkeys/new"),
+        ("POST", "/profile/passkeys/options"), ("POST", "/profile/passkeys"),
+        ("POST", "/profile/passkeys/{passkey_id}/remove"),
     }  # fmt: skip
     people = {each.email: theirs.role for each, theirs in installation.keywright.directory.members(ME, owner_of(owner))}
     assert people == {"maya@example.com": Role.OWNER, "jo@example.com": Role.VIEWER}

@@ -8,15 +8,18 @@ import pytest
 
 from keywright import Accepted, ManualClock
 from keywright.build import LIMITS_FILE, MASTER_SECRET_FILE
+from keywright.people.ceremony import Site
 from keywright.people.entry import SignInRefused
 from keywright.stores.people import Role
 from keywright.stores.sqlite import RECORDS_FILE
-from people.staff import PASSWORD, WHERE, cheap_passwords, claimed, member, signed_in
+from people.staff import PASSWORD, WHERE, cheap_passwords, claimed, member, signed_in, visitor
+from support.authenticator import Authenticator
 from support.backups import made, problems, restored
 from support.installation import ME, Installation
 from support.mutants import assert_caught
 
 HERE = "tests/faults/test_restore_people.py"
+SITE = Site("keys.example.com", "https://keys.example.com")
 NEW_PASSWORD = "copper lantern drifts"
 
 
@@ -76,6 +79,27 @@ def test_what_has_stopped_working_lets_nobody_in(staffed: Installation, tmp_path
     assert way_in.visitor(ended) is None
     assert way_in.visitor(current) is not None
     assert way_in.sign_in("maya@example.com", NEW_PASSWORD, WHERE)
+
+
+def test_a_passkey_that_was_taken_away_stays_away(staffed: Installation, tmp_path: Path) -> None:
+    """A passkey that was removed after the backup signs nobody in; one that was added since goes on doing so."""
+    lost, new = Authenticator(SITE.origin), Authenticator(SITE.origin)
+    passkeys = staffed.keywright.passkeys
+
+    def add(device: Authenticator) -> str:
+        me = visitor(staffed, signed_in(staffed))
+        return passkeys.add(me, SITE, device.make(passkeys.ask_to_add(me, SITE)), "A telephone", WHERE).id
+
+    lost_id = add(lost)
+    backup = _backup(staffed, tmp_path)
+    add(new)
+    passkeys.take_away(ME, "maya@example.com", lost_id)
+
+    _restore(staffed, backup)
+
+    with pytest.raises(SignInRefused):
+        passkeys.enter(SITE, lost.show(passkeys.ask_to_enter(SITE, WHERE)), WHERE)
+    assert passkeys.enter(SITE, new.show(passkeys.ask_to_enter(SITE, WHERE)), WHERE).complete
 
 
 def test_people_of_an_account_that_is_gone_are_gone(staffed: Installation, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ THIRD_PARTY = {
     "sqlalchemy": ("stores/", "reference/"),
     "starlette": ("adapters/fastapi.py", "adapters/starlette.py", "server/", "reference/"),
     "structlog": ("server/log.py",),
+    "webauthn": ("people/ceremony.py",),
     "uvicorn": ("server/http.py", "server/serving.py", "server/gate/protocol.py"),
 }
 

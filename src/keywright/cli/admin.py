@@ -9,6 +9,7 @@ import click
 
 from keywright.cli.common import account_id, account_option, data_dir_option, json_option, me, opened
 from keywright.cli.output import say_json, say_table
+from keywright.clock import timestamp
 
 ROLES = ("owner", "admin", "viewer")
 
@@ -127,6 +128,39 @@ def unlink(email: str, account: str | None, data_dir: str | None) -> None:
     address, confirmed, is linked anew. To keep somebody out, remove them from the account."""
     with opened(data_dir) as keywright:
         keywright.federation.unlink(me(), account_id(keywright, account), email)
+
+
+@command.command("passkeys")
+@click.argument("email")
+@data_dir_option
+@json_option
+def list_passkeys(email: str, data_dir: str | None, as_json: bool) -> None:
+    """List the passkeys of EMAIL, the oldest first."""
+    with opened(data_dir) as keywright:
+        found = keywright.passkeys.of(me(), email)
+    shown = [
+        {
+            "id": each.id,
+            "name": each.name,
+            "created_at": timestamp(each.created_at),
+            "last_used_at": timestamp(each.used_at) if each.used_at is not None else None,
+        }
+        for each in found
+    ]
+    if as_json:
+        say_json(shown)
+    else:
+        say_table(("id", "name", "created", "last used"), [[each or "never" for each in one.values()] for one in shown])
+
+
+@command.command("remove-passkey")
+@click.argument("email")
+@click.argument("passkey_id", metavar="PASSKEY")
+@data_dir_option
+def remove_passkey(email: str, passkey_id: str, data_dir: str | None) -> None:
+    """Take a passkey away that EMAIL has lost. All of their sessions end; the password goes on working."""
+    with opened(data_dir) as keywright:
+        keywright.passkeys.take_away(me(), email, passkey_id)
 
 
 def _say_link(made: str, as_json: bool) -> None:

@@ -49,7 +49,7 @@ class Entry(Office):
             Conflict: there is an owner.
             Forbidden: the actor is not on the machine.
         """
-        _require_machine(actor)
+        require_machine(actor)
         with self._store.transaction() as tx:
             account_id = self._operator(tx).id
             if owners(tx, account_id):
@@ -161,7 +161,7 @@ class Entry(Office):
             Forbidden: the actor is not on the machine.
             NotFound: there is no such member.
         """
-        _require_machine(actor)
+        require_machine(actor)
         with self._store.transaction() as tx:
             member = tx.people.member_by_email(values.email(email))
             theirs = tx.people.memberships(member.id) if member else []
@@ -278,7 +278,12 @@ def _as(member: Member, account_id: str, visit: Visit) -> Actor:
     return Actor(ActorKind.MEMBER, member.id, account_id, visit.address[:64], visit.request_id)
 
 
-def _require_machine(actor: Actor) -> None:
+def require_machine(actor: Actor) -> None:
+    """Nothing, for whoever is on the machine itself.
+
+    Raises:
+        Forbidden: the actor is not.
+    """
     if actor.kind not in (ActorKind.COMMAND_LINE, ActorKind.LIBRARY, ActorKind.SYSTEM):
         raise Forbidden("Only somebody on the machine itself may do this.")
 

@@ -12,8 +12,9 @@ from keywright.manage.manager import new_id
 from keywright.manage.rights import authorise
 from keywright.people import values
 from keywright.people.passwords import Passwords
+from keywright.people.throttle import Proof, forget_proof
 from keywright.people.totp import Sealer
-from keywright.people.values import Entered, Visit
+from keywright.people.values import Entered, Visit, Visitor
 from keywright.record import LimitPolicy
 from keywright.stores.base import Account, Snapshot, Store, Transaction
 from keywright.stores.people import Member, Membership, Role, Session, Token, TokenKind
@@ -66,6 +67,20 @@ class Office:
         )
         tx.people.insert_session(session)
         return Entered(text, complete)
+
+    def _proved(self, tx: Transaction, visitor: Visitor, proof: Proof, visit: Visit) -> Entered:
+        """They have shown who they are, and go on in the same session under another text: whoever has stolen the one
+        before does not profit from what its owner shows."""
+        forget_proof(tx, proof, visitor.member.id, visit.address)
+        text = values.new_secret()
+        tx.people.update_session(visitor.session.digest, digest=values.digest(text), proved_at=self._clock.now())
+        details = {"by": str(proof)}
+        self._audit(tx, visitor.actor(visit), visitor.account.id, Action.PRESENCE, visitor.member.id, details)
+        return Entered(text, complete=True)
+
+    def _not_proved(self, tx: Transaction, visitor: Visitor, proof: Proof, visit: Visit) -> None:
+        details = {"by": str(proof)}
+        self._audit(tx, visitor.actor(visit), visitor.account.id, Action.PRESENCE_REFUSED, visitor.member.id, details)
 
     def _issue(
         self, tx: Transaction, kind: TokenKind, actor: Actor, account_id: str, seconds: float, **given: str

@@ -7,14 +7,11 @@ it was shown last is kept with the session, on the server.
 
 from __future__ import annotations
 
-from keywright.audit import Action
 from keywright.errors import KeywrightError
-from keywright.people import values
 from keywright.people.entry import proof_of, require_member, takes_code
 from keywright.people.office import Office
-from keywright.people.throttle import Proof, count_proof, forget_proof
+from keywright.people.throttle import Proof, count_proof
 from keywright.people.values import Entered, Visit, Visitor
-from keywright.stores.base import Transaction
 from keywright.values import Value
 
 #: How long a proof holds.
@@ -72,7 +69,7 @@ class Presence(Office):
             # Read again: it may have been changed while the slow hash was made.
             if right and member.password == kept and member.totp_secret is None:
                 return self._proved(tx, visitor, Proof.PASSWORD, visit)
-            self._refuse(tx, visitor, Proof.PASSWORD, visit)
+            self._not_proved(tx, visitor, Proof.PASSWORD, visit)
         raise ProofRefused
 
     def show_code(self, visitor: Visitor, code: str, visit: Visit) -> Entered:
@@ -88,20 +85,5 @@ class Presence(Office):
             member = require_member(tx, visitor)
             if takes_code(self._sealer, tx, member, code, now):
                 return self._proved(tx, visitor, proof, visit)
-            self._refuse(tx, visitor, proof, visit)
+            self._not_proved(tx, visitor, proof, visit)
         raise ProofRefused
-
-    def _proved(self, tx: Transaction, visitor: Visitor, proof: Proof, visit: Visit) -> Entered:
-        forget_proof(tx, proof, visitor.member.id, visit.address)
-        text = values.new_secret()
-        # A new text: whoever has stolen the old one does not profit from what its owner shows.
-        changes = {"digest": values.digest(text), "proved_at": self._clock.now()}
-        tx.people.update_session(visitor.session.digest, **changes)
-        self._audit(
-            tx, visitor.actor(visit), visitor.account.id, Action.PRESENCE, visitor.member.id, {"by": str(proof)}
-        )
-        return Entered(text, complete=True)
-
-    def _refuse(self, tx: Transaction, visitor: Visitor, proof: Proof, visit: Visit) -> None:
-        details = {"by": str(proof)}
-        self._audit(tx, visitor.actor(visit), visitor.account.id, Action.PRESENCE_REFUSED, visitor.member.id, details)

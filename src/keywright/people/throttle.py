@@ -46,6 +46,7 @@ class Proof(StrEnum):
     FIGURES = "figures"
     RECOVERY_CODE = "recovery_code"
     PASSWORD = "password"  # noqa: S105 - the name of a kind
+    PASSKEY = "passkey"
 
 
 class TooManyAttempts(KeywrightError):

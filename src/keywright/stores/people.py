@@ -79,11 +79,14 @@ class Session(Value, frozen=True, gc=False):
 
 
 class TokenKind(StrEnum):
-    """What a one-time token is good for."""
+    """What a one-time token is good for. Those of passkeys are challenges, which an authenticator signs."""
 
     SETUP = "setup"
     SIGN_IN = "sign_in"
     INVITATION = "invitation"
+    PASSKEY_ADD = "passkey_add"
+    PASSKEY_ENTER = "passkey_enter"
+    PASSKEY_SHOW = "passkey_show"
 
 
 class Token(Value, frozen=True, gc=False):
@@ -114,6 +117,28 @@ class Identity(Value, frozen=True, gc=False):
     subject: str
     member_id: str
     created_at: float
+
+
+class Passkey(Value, frozen=True, gc=False):
+    """A key pair in somebody's authenticator, of which we have the public half.
+
+    Attributes:
+        id: what people call it by; opens nothing.
+        credential_id: what the authenticator calls it by.
+        party: the host name that it was made for, and works at.
+        sign_count: how often it was used when it was last seen, as its authenticator counts; 0 where it does not.
+        used_at: Unix seconds; None if it was never used.
+    """
+
+    id: str
+    member_id: str
+    credential_id: bytes
+    public_key: bytes
+    party: str
+    name: str
+    sign_count: int
+    created_at: float
+    used_at: float | None
 
 
 class PeopleReads(Protocol):
@@ -175,6 +200,14 @@ class PeopleReads(Protocol):
         """Whether a member was removed who had that address, or was that at a provider."""
         ...
 
+    def passkeys(self, member_id: str) -> list[Passkey]:
+        """Every passkey of the member, the oldest first."""
+        ...
+
+    def passkey(self, credential_id: bytes) -> Passkey | None:
+        """The passkey that its authenticator calls so."""
+        ...
+
 
 class PeopleWrites(PeopleReads, Protocol):
     """Reads and writes of one transaction; see `stores.base.Transaction`."""
@@ -192,7 +225,8 @@ class PeopleWrites(PeopleReads, Protocol):
         ...
 
     def delete_member(self, member_id: str, left_at: float) -> None:
-        """Remove a member, with their sessions, codes, identities and memberships; they have departed from then on."""
+        """Remove a member, with their sessions, codes, passkeys, identities and memberships; they have departed from
+        then on."""
         ...
 
     def insert_identity(self, identity: Identity) -> None:
@@ -245,6 +279,23 @@ class PeopleWrites(PeopleReads, Protocol):
 
     def delete_token(self, account_id: str, token_id: str) -> bool:
         """Remove a token by its id; whether there was one."""
+        ...
+
+    def delete_tokens_before(self, kind: TokenKind, expires_at: float) -> None:
+        """Remove the tokens of that kind that have ended before."""
+        ...
+
+    def insert_passkey(self, passkey: Passkey) -> None:
+        """Add a passkey. Its credential id must be free: ask before, in the same transaction."""
+        ...
+
+    def use_passkey(self, passkey_id: str, sign_count: int, now: float) -> bool:
+        """Note a use; False, and nothing noted, if ``sign_count`` is not above the last one. Where both are 0, the
+        authenticator does not count."""
+        ...
+
+    def delete_passkey(self, member_id: str, passkey_id: str) -> bool:
+        """Remove a passkey of the member; whether there was one."""
         ...
 
     def set_recovery_codes(self, member_id: str, digests: list[bytes]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Table, delete, false, func, insert, or_, select, update
 
 from keywright.stores import tables
-from keywright.stores.people import Identity, Member, Membership, Role, Session, Token, TokenKind
+from keywright.stores.people import Identity, Member, Membership, Passkey, Role, Session, Token, TokenKind
 from keywright.values import Value
 
 #: Rows of attempts whose window is over that are removed with each new one: more than are made, so they never pile up.
@@ -41,6 +41,10 @@ def _to_session(found: Row[Any]) -> Session:
 def _to_token(found: Row[Any]) -> Token:
     values = {name: found._mapping[name] for name in Token.__struct_fields__}
     return Token(**{**values, "kind": TokenKind(values["kind"])})
+
+
+def _to_passkey(found: Row[Any]) -> Passkey:
+    return Passkey(**{name: found._mapping[name] for name in Passkey.__struct_fields__})
 
 
 class SqlPeople:
@@ -151,6 +155,17 @@ class SqlPeople:
         marks = [_mark(email), _mark(issuer, subject)]
         return self._one(tables.departures, tables.departures.c.digest.in_(marks)) is not None
 
+    def passkeys(self, member_id: str) -> list[Passkey]:
+        """See `PeopleReads.passkeys`."""
+        theirs = tables.passkeys.c
+        statement = select(tables.passkeys).where(theirs.member_id == member_id).order_by(theirs.created_at, theirs.id)
+        return [_to_passkey(each) for each in self._connection.execute(statement)]
+
+    def passkey(self, credential_id: bytes) -> Passkey | None:
+        """See `PeopleReads.passkey`."""
+        found = self._one(tables.passkeys, tables.passkeys.c.credential_id == credential_id)
+        return _to_passkey(found) if found else None
+
     def insert_member(self, member: Member) -> None:
         """See `PeopleWrites.insert_member`."""
         self._connection.execute(insert(tables.members), _columns(member))
@@ -174,7 +189,7 @@ class SqlPeople:
         if marks:
             rows = [{"digest": each, "left_at": left_at} for each in marks]
             self._connection.execute(insert(tables.departures), rows)
-        for table in (tables.sessions, tables.recovery_codes, tables.identities, tables.memberships):
+        for table in (tables.sessions, tables.recovery_codes, tables.identities, tables.passkeys, tables.memberships):
             self._remove(table, table.c.member_id == member_id)
         self._remove(tables.members, tables.members.c.id == member_id)
 
@@ -242,6 +257,28 @@ class SqlPeople:
         """See `PeopleWrites.delete_token`."""
         those = tables.tokens.c
         return self._remove(tables.tokens, those.account_id == account_id, those.id == token_id) > 0
+
+    def delete_tokens_before(self, kind: TokenKind, expires_at: float) -> None:
+        """See `PeopleWrites.delete_tokens_before`."""
+        those = tables.tokens.c
+        self._remove(tables.tokens, those.kind == kind, those.expires_at < expires_at)
+
+    def insert_passkey(self, passkey: Passkey) -> None:
+        """See `PeopleWrites.insert_passkey`."""
+        self._connection.execute(insert(tables.passkeys), _columns(passkey))
+
+    def use_passkey(self, passkey_id: str, sign_count: int, now: float) -> bool:
+        """See `PeopleWrites.use_passkey`."""
+        theirs = tables.passkeys.c
+        uncounted = (theirs.sign_count == 0) if sign_count == 0 else false()
+        grown = or_(theirs.sign_count < sign_count, uncounted)
+        statement = update(tables.passkeys).where(theirs.id == passkey_id, grown)
+        return self._connection.execute(statement, {"sign_count": sign_count, "used_at": now}).rowcount > 0
+
+    def delete_passkey(self, member_id: str, passkey_id: str) -> bool:
+        """See `PeopleWrites.delete_passkey`."""
+        theirs = tables.passkeys.c
+        return self._remove(tables.passkeys, theirs.member_id == member_id, theirs.id == passkey_id) > 0
 
     def set_recovery_codes(self, member_id: str, digests: list[bytes]) -> None:
         """See `PeopleWrites.set_recovery_codes`."""

@@ -1,6 +1,6 @@
 """People in a restore. They are those of now: whoever was let out since stays out, what somebody signs in with is what
-it is now, a session that has ended has ended, and a link that was used is used. Only the people of an account that the
-database does not know are those of the copy."""
+it is now, a passkey that was taken away stays away, a session that has ended has ended, and a link that was used is
+used. Only the people of an account that the database does not know are those of the copy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from keywright.stores import tables
 
 #: Tables that a restore does not take from the copy as they stand there.
 PEOPLE = {each.name for each in (
-    tables.members, tables.memberships, tables.sessions, tables.tokens, tables.recovery_codes, tables.attempts,
-    tables.identities, tables.departures,
+    tables.members, tables.memberships, tables.sessions, tables.tokens, tables.recovery_codes, tables.passkeys,
+    tables.attempts, tables.identities, tables.departures,
     tables.portal_sessions,
 )}  # fmt: skip
 
@@ -51,7 +51,7 @@ def _let_go_of_lost_accounts(connection: Connection) -> None:
         connection.execute(delete(table).where(table.c.account_id.not_in(accounts)))
     of_nobody = tables.members.c.id.not_in(select(tables.memberships.c.member_id))
     gone = list(connection.execute(select(tables.members.c.id).where(of_nobody)).scalars())
-    for table in (tables.sessions, tables.recovery_codes, tables.identities):
+    for table in (tables.sessions, tables.recovery_codes, tables.passkeys, tables.identities):
         for member_id in gone:
             connection.execute(delete(table).where(table.c.member_id == member_id))
     connection.execute(delete(tables.members).where(of_nobody))
@@ -65,7 +65,7 @@ def _unite_departures(connection: Connection, copied: FromClause) -> None:
 
 
 def _take_over(connection: Connection, copies: Mapping[str, FromClause], account_id: str) -> None:
-    people, theirs, codes, known = (copies[name] for name in ("members", "memberships", "recovery_codes", "identities"))
+    people, theirs = copies["members"], copies["memberships"]
     statement = select(people, theirs.c.role, theirs.c.created_at.label("since"))
     joined = statement.join(theirs, theirs.c.member_id == people.c.id).where(theirs.c.account_id == account_id)
     for found in connection.execute(joined.order_by(people.c.number)).mappings().all():
@@ -76,9 +76,11 @@ def _take_over(connection: Connection, copies: Mapping[str, FromClause], account
             # Its number may be somebody else's here.
             values = {each.name: found[each.name] for each in tables.members.c if each.name != "number"}
             connection.execute(insert(tables.members), values)
-            left = select(codes).where(codes.c.member_id == member_id)
-            connection.execute(insert(tables.recovery_codes).from_select(codes.c.keys(), left))
-            _take_identities_over(connection, known, member_id)
+            for table in (tables.recovery_codes, tables.passkeys):
+                copied = copies[table.name]
+                left = select(copied).where(copied.c.member_id == member_id)
+                connection.execute(insert(table).from_select(copied.c.keys(), left))
+            _take_identities_over(connection, copies["identities"], member_id)
         membership = {"account_id": account_id, "member_id": member_id, "role": found["role"]}
         connection.execute(insert(tables.memberships), {**membership, "created_at": found["since"]})
 

@@ -207,6 +207,22 @@ departures = Table(
     Column("left_at", Double, nullable=False),
 )
 
+#: The public halves of key pairs that are in people's authenticators.
+passkeys = Table(
+    "passkeys",
+    records,
+    Column("id", String(32), primary_key=True),
+    Column("member_id", String(32), ForeignKey("members.id"), nullable=False),
+    Column("credential_id", LargeBinary(1023), nullable=False, unique=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("party", String(255), nullable=False),  # the host name that it works at
+    Column("name", String(255), nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("used_at", Double),
+    Index("passkeys_of_member", "member_id"),
+)
+
 attempts = Table(
     "attempts",
     records,

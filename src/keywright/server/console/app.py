@@ -32,6 +32,7 @@ from keywright.server.console.oidc_pages import routes as oidc_routes
 from keywright.server.console.origin import THEME_COOKIE, THEMES, Origin, cookies, is_own_request, origin_of
 from keywright.server.console.own_pages import routes as own_routes
 from keywright.server.console.pages import Pages, zipped
+from keywright.server.console.passkey_pages import routes as passkey_routes
 from keywright.server.console.people_pages import routes as people_routes
 from keywright.server.console.place import CONSOLE, Place, portal
 from keywright.server.console.portal_pages import routes as portal_routes
@@ -41,6 +42,7 @@ from keywright.values import Value, replace
 #: Whoever brings more pages adds theirs here. Of these only those about keys are shown in the portal, too.
 _ROUTES = (
     entry_routes, oidc_routes, key_routes, edit_routes, insight_routes, audit_routes, people_routes, own_routes,
+    passkey_routes,
     confirm_routes, settings_routes,
 )  # fmt: skip
 _FORM = "application/x-www-form-urlencoded"

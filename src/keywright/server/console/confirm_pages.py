@@ -19,7 +19,7 @@ from keywright.server.console.place import HOME
 
 PATH = "/confirm"
 #: The fields of the page's own form; what else is in it belongs to the act that waits.
-_OWN = frozenset({"next", "again", "password", "code"})
+_OWN = frozenset({"next", "again", "password", "code", "proof"})
 
 
 def confirm_path(page: str) -> str:
@@ -30,7 +30,11 @@ def confirm_path(page: str) -> str:
 def routes(keywright: Keywright, pages: Pages) -> list[Route]:
     """The routes."""
     made = Confirming(keywright, pages)
-    return [Route("GET", PATH, made.form), Route("POST", PATH, made.shown)]
+    return [
+        Route("GET", PATH, made.form),
+        Route("POST", PATH, made.shown),
+        Route("POST", f"{PATH}/options", made.options),
+    ]
 
 
 class Confirming:
@@ -41,6 +45,7 @@ class Confirming:
 
     def __init__(self, keywright: Keywright, pages: Pages) -> None:
         self._presence = keywright.presence
+        self._passkeys = keywright.passkeys
         self._pages = pages
 
     def asked_with_form(self, ask: Ask) -> Response:
@@ -65,7 +70,18 @@ class Confirming:
             return response
         return self._on(ask, following, entered)
 
+    def options(self, ask: Ask) -> Response:
+        """What the page's script is to ask an authenticator."""
+        site = self._pages.require_site(ask)
+        try:
+            return self._pages.data(ask, self._passkeys.ask_to_show(ask.visitor, site))
+        except ProofRefused:
+            return self._page(ask, 403, HOME, None, refused=True)
+
     def _show(self, ask: Ask) -> Entered:
+        site = self._pages.site(ask)
+        if ask.field("proof") and site:
+            return self._passkeys.show(ask.visitor, site, ask.field("proof"), ask.visit)
         if ask.field("code"):
             return self._presence.show_code(ask.visitor, ask.field("code"), ask.visit)
         return self._presence.show_password(ask.visitor, ask.field("password"), ask.visit)
@@ -86,6 +102,7 @@ class Confirming:
         """The page, with the form that waits for the proof; None where none does."""
         held = waiting or {}
         shown = {
+            "with_passkey": self._has_passkey(ask),
             "proofs": self._presence.proofs(ask.visitor),
             "following": following,
             "again": waiting is not None,
@@ -95,3 +112,7 @@ class Confirming:
             "late": 0,
         }
         return self._pages.answer(ask, "confirm.html.j2", status, **{**shown, **more})
+
+    def _has_passkey(self, ask: Ask) -> bool:
+        site = self._pages.site(ask)
+        return site is not None and any(each.party == site.party for each in self._passkeys.listed(ask.visitor))

@@ -23,6 +23,7 @@ from keywright.server.console.place import HOME
 
 SIGN_IN = "/sign-in"
 CODE = "/sign-in/code"
+PASSKEY = "/sign-in/passkey"
 LINK = "/sign-in/link"
 SETUP = "/setup"
 JOIN = "/join"
@@ -43,6 +44,8 @@ def routes(keywright: Keywright, pages: Pages) -> list[Route]:
         Route("POST", SETUP, made.claim, None),
         Route("GET", SIGN_IN, made.sign_in, None),
         Route("POST", SIGN_IN, made.enter, None),
+        Route("POST", PASSKEY, made.enter_with_passkey, None),
+        Route("POST", f"{PASSKEY}/options", made.passkey_options, None),
         Route("GET", CODE, made.code, None),
         Route("POST", CODE, made.show_code, None),
         Route("GET", LINK, made.link, None),
@@ -58,6 +61,7 @@ class _EntryPages:
     def __init__(self, keywright: Keywright, pages: Pages) -> None:
         self._entry = keywright.entry
         self._directory = keywright.directory
+        self._passkeys = keywright.passkeys
         self._pages = pages
 
     def home(self, ask: Ask) -> Response:
@@ -98,6 +102,19 @@ class _EntryPages:
             entered = self._entry.sign_in(ask.field("email"), ask.field("password"), ask.visit)
         except SignInRefused:
             return self._form(ask, "sign_in", 403, refused=True)
+        except TooManyAttempts as error:
+            return self._late(ask, "sign_in", error)
+        return self._in(ask, entered, following)
+
+    def passkey_options(self, ask: Ask) -> Response:
+        return self._pages.data(ask, self._passkeys.ask_to_enter(self._pages.require_site(ask), ask.visit))
+
+    def enter_with_passkey(self, ask: Ask) -> Response:
+        following = own_path(ask.field("next"), HOME)
+        try:
+            entered = self._passkeys.enter(self._pages.require_site(ask), ask.field("passkey"), ask.visit)
+        except SignInRefused:
+            return self._form(ask, "sign_in", 403, refused_passkey=True)
         except TooManyAttempts as error:
             return self._late(ask, "sign_in", error)
         return self._in(ask, entered, following)
@@ -179,5 +196,14 @@ class _EntryPages:
 def entry_page(pages: Pages, ask: Ask, page: str, status: int, **values: Any) -> Response:
     """One of the pages of whoever has not signed in, with what is to be said on it."""
     given = {"name": "", "email": "", "token": ""}
-    nothing = {"refused": False, "late": 0, "not_admitted": "", "following": "", "given": given}
+    passkeys = pages.site(ask) is not None
+    nothing = {
+        "passkeys": passkeys,
+        "refused": False,
+        "late": 0,
+        "not_admitted": "",
+        "refused_passkey": False,
+        "following": "",
+        "given": given,
+    }
     return pages.answer(ask, "entry.html.j2", status, page=page, **{**nothing, **values})

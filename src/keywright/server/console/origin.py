@@ -11,6 +11,7 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from keywright.adapters.asgi import Scope, header
+from keywright.people.ceremony import Site
 from keywright.people.entry import ABSOLUTE_SECONDS
 from keywright.people.federation import AWAY_SECONDS
 from keywright.server.console.place import CONSOLE, Place
@@ -73,6 +74,24 @@ def is_loopback(host: str) -> bool:
         return name == "localhost" or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def site_of(origin: Origin, public_url: str | None) -> Site | None:
+    """Where passkeys belong to that are used here; None where browsers have none: over plain http, but on the machine
+    itself, and at an address that is no name. Where ``public_url`` is set, there and nowhere else."""
+    if public_url and origin.host != urlsplit(public_url).netloc.lower():
+        return None
+    name = urlsplit(origin.url).hostname or ""
+    local = name == "localhost" or name.endswith(".localhost")
+    return Site(name, origin.url) if local or (origin.scheme == "https" and not _is_address(name)) else None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def is_own_request(scope: Scope, origin: Origin) -> bool:

@@ -41,6 +41,7 @@ class _OwnPages:
     def __init__(self, keywright: Keywright, pages: Pages) -> None:
         self._entry = keywright.entry
         self._directory = keywright.directory
+        self._passkeys = keywright.passkeys
         self._pages = pages
 
     def profile(self, ask: Ask) -> Response:
@@ -49,6 +50,8 @@ class _OwnPages:
     def _profile(self, ask: Ask, status: int = 200, **more: Any) -> Response:
         shown = {
             "sessions": self._entry.sessions(ask.visitor),
+            "passkeys": self._passkeys.listed(ask.visitor),
+            "site": self._pages.site(ask),
             "codes_left": self._directory.recovery_codes(ask.visitor),
             "changed": ask.query.get("changed", ""),
             "failed": "",

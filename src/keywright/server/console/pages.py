@@ -9,10 +9,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import Response
 
 from keywright.build import Keywright
+from keywright.errors import NotFound
+from keywright.people.ceremony import Site
 from keywright.server.console import show
 from keywright.server.console.ask import Ask
 from keywright.server.console.assets import Assets
-from keywright.server.console.origin import Origin, is_loopback
+from keywright.server.console.origin import Origin, is_loopback, site_of
 from keywright.server.console.words import Words
 
 HTML = "text/html; charset=utf-8"
@@ -79,6 +81,25 @@ class Pages:
             ask=ask, now=self._keywright.clock.now(), nonce=ask.nonce, **{"me": None, "error": None, **values}
         )
         return Response(html, status, page_headers(ask.nonce, ask.origin), HTML)
+
+    def site(self, ask: Ask) -> Site | None:
+        """Where passkeys belong to that are used on this page; None where there are none."""
+        return site_of(ask.origin, self._keywright.settings.public_url)
+
+    def require_site(self, ask: Ask) -> Site:
+        """The same.
+
+        Raises:
+            NotFound: there are none here.
+        """
+        site = self.site(ask)
+        if site is None:
+            raise NotFound(self.words("fault.not_found.text"))
+        return site
+
+    def data(self, ask: Ask, json: str) -> Response:
+        """What the page's script asks for."""
+        return Response(json, headers=page_headers(ask.nonce, ask.origin), media_type="application/json")
 
     def redirect(self, ask: Ask, path: str, cookies: tuple[str, ...] = ()) -> Response:
         """Go to another page, also where htmx asks."""

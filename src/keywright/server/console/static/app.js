@@ -131,15 +131,50 @@ function prepare(root) {
 prepare(document);
 
 document.addEventListener("click", (event) => {
-  const at = event.target.closest("[data-copy], [data-env], [data-close], [role=tab]");
+  const at = event.target.closest("[data-copy], [data-env], [data-close], [data-passkey], [role=tab]");
   if (!at) return;
   if (at.dataset.copy) copy(at);
   if (at.dataset.env) download(at);
+  if (at.dataset.passkey) passkey(at);
   if (at.getAttribute("role") === "tab") pick(at);
   if (at.dataset.close !== undefined) {
     if (dialog?.open && dialog.contains(at)) { event.preventDefault(); close(); }
     else if (!mayClose()) event.preventDefault();
   }
+});
+
+// Passkeys. The server says what to ask the authenticator, and judges its answer; here both are only handed on.
+async function passkey(button) {
+  const failed = $("[data-passkey-failed]", button.form);
+  if (!button.form.reportValidity()) return;
+  failed.hidden = true;
+  button.disabled = true;
+  try {
+    const answer = await fetch(button.dataset.options, { method: "POST" });
+    if (answer.status === 403) return location.reload(); // the page itself asks first who it is
+    if (!answer.ok) throw new Error(answer.statusText);
+    const asked = await answer.json();
+    const made = button.dataset.passkey === "create"
+      ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(asked) })
+      : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(asked) });
+    button.form.elements[button.dataset.field].value = JSON.stringify(made);
+    button.form.submit();
+  } catch {
+    failed.hidden = false;
+    button.disabled = false;
+    button.focus();
+  }
+}
+if (window.PublicKeyCredential?.parseRequestOptionsFromJSON) {
+  for (const button of $$("[data-passkey]")) button.hidden = false;
+  for (const hint of $$("[data-no-passkeys]")) hint.hidden = true;
+}
+// Enter in a field is a click on the button: the form is nothing without the passkey.
+document.addEventListener("submit", (event) => {
+  const button = $("[data-passkey]", event.target);
+  if (!button) return;
+  event.preventDefault();
+  passkey(button);
 });
 
 // Tabs: arrow keys, one stop for the whole row.
