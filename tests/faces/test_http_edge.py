@@ -15,6 +15,7 @@ import pytest
 import trustme
 
 from keywright.server.http import MAX_UNFINISHED_HEAD_BYTES, REQUEST_SECONDS
+from support.line import line
 from support.mutants import assert_caught
 from support.servers import Server, running
 
@@ -98,6 +99,26 @@ def test_trailers_are_no_headers(server: Server) -> None:
     answer, _ = converse(server, head + b"0\r\nX-API-Key: " + key + b"\r\n\r\n", 1.0)
 
     assert_flat(answer, 401, "UNAUTHORIZED")
+
+
+@pytest.mark.parametrize("path", [b"/v1/account", b"/v1/gate", b"/v1/keys/verify"])
+def test_one_request_gets_one_answer(server: Server, path: bytes) -> None:
+    """A request that was answered before all of it came gets no second answer when the rest turns out to be wrong:
+    that would be taken for the answer to the next one."""
+    head = b"POST " + path + b" HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with line(server.url) as there:
+        there.send(head + b"1\r\na\r\n")
+        first = there.answer()
+        assert first.startswith(b"HTTP/1.1 4")
+        there.send(b"zz\r\n")
+        assert there.is_closed()
+
+
+def test_a_second_answer_is_caught(tmp_path: Path) -> None:
+    """The check of single answers fails where nobody asks whether there was one."""
+    old, new = "if self.is_answered_already():", "if False:"
+    test = f"{HERE}::test_one_request_gets_one_answer"
+    assert_caught(tmp_path, "server/http.py", old, new, test)
 
 
 def test_a_form_without_an_end_is_no_bug(server: Server) -> None:

@@ -6,7 +6,9 @@ import os
 import re
 import signal
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from keywright.server.counts import BUCKET_SECONDS, PLACES, TABLE, Board, Kind
 from keywright.server.edge import surface_of
-from keywright.server.metrics import ASKING_SECONDS
+from keywright.server.metrics import ASKING_SECONDS, MAX_ASKING, show
 from support.mutants import ROOT, assert_caught
 from support.servers import Server, free_port, running
 from support.waiting import eventually
@@ -127,6 +129,43 @@ def test_who_asks_for_ever_is_cut_off_and_others_are_answered(scraped: Scraped) 
         slow.sendall(b"GET /metr")
         assert scraped.read()["keywright_ready",] == 1
         assert slow.recv(100) == b""
+
+
+@contextmanager
+def no_more_threads() -> Iterator[None]:
+    """No thread can be started: each would need more memory than there are addresses."""
+    before = threading.stack_size(1 << 47)
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
+
+
+def test_who_could_not_be_answered_holds_no_place() -> None:
+    """However often no thread could be started, the metrics are there again as soon as one can be."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        show(Board.make(1), [listening], "3")
+        port = listening.getsockname()[1]
+        with no_more_threads():
+            for _ in range(MAX_ASKING + 1):
+                with socket.create_connection(("127.0.0.1", port), timeout=10) as asking:
+                    asking.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+                    assert _is_hung_up_on(asking)
+        assert requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).status_code == 200
+
+
+def _is_hung_up_on(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(100) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_a_place_that_is_kept_is_caught(tmp_path: Path) -> None:
+    """The check of places fails where the port keeps those of whom it could not answer."""
+    old = "        except BaseException:\n            self._places.release()\n"
+    test = f"{HERE}::test_who_could_not_be_answered_holds_no_place"
+    assert_caught(tmp_path, "server/metrics.py", old, "        except BaseException:\n", test)
 
 
 @pytest.mark.parametrize(

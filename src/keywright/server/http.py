@@ -292,11 +292,14 @@ class Protocol(HttpToolsProtocol):
             return
         self._refused = True
         self._stop_deadline()
-        if not self._take_over():
+        if self.is_answered_already():
+            pass  # a second answer would be taken for that to the next request
+        elif self._take_over():
+            self.transport.write(self._rendered(fault))
+            self.app.refused(fault, self.client)
+        else:
             self.transport.close()
             return
-        self.transport.write(self._rendered(fault))
-        self.app.refused(fault, self.client)
         # Not closed at once: with bytes unread, the system would tear the connection down and the answer with it.
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
@@ -310,6 +313,15 @@ class Protocol(HttpToolsProtocol):
         self.cycle.disconnected = True
         self.cycle.message_event.set()
         return True
+
+    def is_answered_already(self) -> bool:
+        """Whether the request that is being read has its answer, because nobody wanted the rest of it."""
+        return (
+            not self._reading_head
+            and self.cycle is not None
+            and self.cycle.response_complete
+            and self.cycle.scope is self.scope
+        )
 
     def _rendered(self, fault: Fault) -> bytes:
         media_type, body = fault.body(self.app.now(), "")

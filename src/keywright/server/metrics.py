@@ -126,6 +126,14 @@ class _Port(ThreadingHTTPServer):
         """Whether there is a place for one more."""
         return self._places.acquire(blocking=False)
 
+    def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
+        """Begin to answer, in a thread; where none can be started, give the place back."""
+        try:
+            super().process_request(request, client_address)
+        except BaseException:
+            self._places.release()
+            raise
+
     def process_request_thread(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
         """Answer, and give the place back."""
         try:

@@ -131,6 +131,10 @@ class LaneProtocol(Protocol):
             self._take_ordinary_road()
         super().shutdown()
 
+    def is_answered_already(self) -> bool:
+        """See `Protocol`. One whose body is kept here has no scope of its own."""
+        return self._body is None and super().is_answered_already()
+
     def _may_take_lane(self) -> bool:
         return (self.url.startswith(_GATE) or self.url == _VERIFY) and (
             # The whole head came at once, and is small: what is larger is counted on the other road.
