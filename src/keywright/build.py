@@ -76,7 +76,7 @@ class Keywright(Forking):
         self.usage_store = SqliteUsageStore(settings.data_dir)
         self.limiter = SharedLimiter(settings.data_dir / LIMITS_FILE, self.clock)
         self.cache = RecordCache(self.store, settings.cache_max_keys)
-        self.watcher = Watcher(self.store, self.cache)
+        self.watcher = Watcher(self.store, self.cache, self.limiter)
         self.usage = UsageRecorder(self.usage_store, self.clock, self.formats.redact)
         self.verifier = Verifier(
             formats=self.formats,

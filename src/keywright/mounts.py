@@ -83,3 +83,12 @@ def kind_of(path: Path) -> str | None:
         return kind_in(text, os.path.realpath(path))
     except OSError:
         return None
+
+
+def identity(file: Path | int) -> tuple[int, int] | None:
+    """Which file stands at a path, or is open: None if there is none."""
+    try:
+        found = os.stat(file)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

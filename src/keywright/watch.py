@@ -12,6 +12,8 @@ import threading
 
 from keywright.cache import RecordCache
 from keywright.clock import SystemClock
+from keywright.errors import KeywrightError
+from keywright.limits.base import Limiter
 from keywright.stores.base import Disturbance, Store
 
 _log = logging.getLogger("keywright.watch")
@@ -23,27 +25,40 @@ LATE_SECONDS = 2.0
 
 
 class Watcher:
-    """Looks at the store, and makes the cache doubt or forget."""
+    """Looks at the store, and makes the cache doubt or forget; looks at the counters, and makes the limiter follow."""
 
-    def __init__(self, store: Store, cache: RecordCache) -> None:
+    def __init__(self, store: Store, cache: RecordCache, limiter: Limiter) -> None:
         self._store = store
         self._cache = cache
+        self._limiter = limiter
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._failing = False
+        self._failing = self._lost = False
         self._looked_at = SystemClock.elapsed()
 
     def look(self) -> None:
-        """Look once.
+        """Look at the store once.
 
         Raises:
-            Unavailable: the store cannot be looked at. Nothing was doubted; whoever needs the store finds out.
+            Unavailable: it cannot be looked at. Nothing was doubted; whoever needs the store finds out.
         """
         found = self._store.disturbance()
         if found is Disturbance.REPLACED:
             self._cache.forget()
         elif found is Disturbance.WRITTEN:
             self._cache.distrust()
+
+    def look_at_counters(self) -> None:
+        """Have the limiter count where others would, if it does not."""
+        try:
+            if not self._limiter.is_current():
+                self._limiter.follow()
+                _log.error("The counters of limits were removed or exchanged. It is counted in the new ones now.")
+            self._lost = False
+        except (KeywrightError, OSError) as error:
+            if not self._lost:
+                _log.error("The counters of limits were removed or exchanged, and cannot be followed: %s", error)
+            self._lost = True
 
     def start(self) -> None:
         """Look every `WATCH_SECONDS` in a thread of its own, until `close`."""
@@ -55,6 +70,7 @@ class Watcher:
     def _run(self) -> None:
         while not self._stop.wait(WATCH_SECONDS):
             self._cache.free_forgotten()
+            self.look_at_counters()
             try:
                 self.look()
             except Exception:  # noqa: BLE001 - the reason stands below
@@ -82,7 +98,7 @@ class Watcher:
     def after_fork(self) -> None:
         """In a forked child: its own thread, if the parent had one."""
         running = self._thread is not None
-        self.__init__(self._store, self._cache)  # type: ignore[misc]
+        self.__init__(self._store, self._cache, self._limiter)  # type: ignore[misc]
         if running:
             self.start()
 

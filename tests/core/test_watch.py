@@ -12,7 +12,7 @@ import pytest
 from pysqlite3 import dbapi2
 
 from keywright import Accepted, Keywright, ManualClock, Reason, Refused, Unavailable
-from keywright.build import MASTER_SECRET_FILE
+from keywright.build import LIMITS_FILE, MASTER_SECRET_FILE
 from keywright.limits.conformance import in_children
 from keywright.manage.manager import Created
 from keywright.stores.sqlite import NONCE_FILE, RECORDS_FILE
@@ -69,6 +69,50 @@ def test_a_change_across_a_fork_is_noticed(installation: Installation) -> None:
     installation.keywright.watcher.look()
 
     assert installation.keywright.verify(created.key) == Refused(Reason.UNKNOWN)
+
+
+def admitted(keywright: Keywright, key: str, times: int) -> int:
+    """How many of so many requests pass."""
+    return sum(isinstance(keywright.verify(key), Accepted) for _ in range(times))
+
+
+def test_counters_that_were_removed_are_counted_anew_by_all(
+    installation: Installation, data_dir: Path, clock: ManualClock
+) -> None:
+    """S60: whoever removes the counters gives every key one new window, and no process goes on counting by itself."""
+    created = installation.create(rate_limit="10/1h")
+    with Installation(data_dir, clock) as other:
+        both = (installation.keywright, other.keywright)
+        assert [admitted(each, created.key, 2) for each in both] == [2, 2]
+        (data_dir / LIMITS_FILE).unlink()
+        for each in both:
+            each.watcher.look_at_counters()
+        assert [admitted(each, created.key, 7) for each in (*both, *both)] == [7, 3, 0, 0]
+
+
+def test_what_is_no_counter_is_not_followed(
+    installation: Installation, data_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Something else at the place of the counters is told of once; what was counted goes on to count, and comes back
+    with its file."""
+    created = installation.create(rate_limit="10/1h")
+    counters = data_dir / LIMITS_FILE
+    assert admitted(installation.keywright, created.key, 4) == 4
+    counters.rename(counters.with_name("moved"))
+    counters.write_bytes(b"something else " * 1000)
+    for _ in range(3):
+        installation.keywright.watcher.look_at_counters()
+    assert [each.levelname for each in caplog.records] == ["ERROR"]
+    assert admitted(installation.keywright, created.key, 4) == 4
+    counters.with_name("moved").rename(counters)
+    installation.keywright.watcher.look_at_counters()
+    assert admitted(installation.keywright, created.key, 4) == 2
+
+
+def test_counters_that_nobody_follows_are_caught(tmp_path: Path) -> None:
+    """The check of removed counters fails where nobody looks after them."""
+    test = "tests/core/test_watch.py::test_counters_that_were_removed_are_counted_anew_by_all"
+    assert_caught(tmp_path, "watch.py", "if not self._limiter.is_current():", "if False:", test)
 
 
 def test_opening_tells_of_what_was_not_told(installation: Installation, data_dir: Path, clock: ManualClock) -> None:

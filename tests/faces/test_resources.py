@@ -183,16 +183,18 @@ def test_readiness_is_asked_of_the_store_once_a_second(moving: InProcess, clock:
 
 
 def test_readiness_tells_of_counters_and_of_the_watch(moving: InProcess, clock: ManualClock) -> None:
-    """A table of counters that was exchanged, and a watch over foreign changes that cannot look any more, take the
-    server out of rotation within a second: limits would not be exact, deleted keys not dead."""
+    """Counters that were exchanged for what holds none, and a watch over foreign changes that cannot look any more,
+    take the server out of rotation within a second: limits would not be exact, deleted keys not dead."""
     keywright = moving.keywright
     keywright.watcher.start()
     assert moving.send("GET", "/readyz").json()["watch"] == "ok"
     counters = keywright.settings.data_dir / LIMITS_FILE
     counters.rename(counters.with_name("moved"))
+    counters.mkdir()
     clock.advance(MAX_AGE_SECONDS)
     away = moving.send("GET", "/readyz")
     assert (away.status_code, away.json()["limits"], away.json()["watch"]) == (503, "replaced", "ok")
+    counters.rmdir()
     counters.with_name("moved").rename(counters)
     clock.advance(MAX_AGE_SECONDS)
     assert moving.send("GET", "/readyz").status_code == 200

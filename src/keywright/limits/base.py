@@ -253,6 +253,18 @@ class Limiter(Protocol):
         """
         ...
 
+    def is_current(self) -> bool:
+        """Whether this process counts where a process that starts now would count."""
+        ...
+
+    def follow(self) -> None:
+        """Count there from now on.
+
+        Raises:
+            Misconfigured, Unavailable: that cannot be. Nothing is changed then.
+        """
+        ...
+
     def after_fork(self) -> None:
         """In a forked child: share nothing with the parent that must not be shared."""
         ...

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from keywright.clock import Clock
+from keywright.errors import Unavailable
 from keywright.limits.base import MAX_LIMITS_PER_KEY, SECOND_NS, Decision, Kind, Limit
 from keywright.limits.bucket import Bucket
 from keywright.limits.mapped import MappedFile
@@ -85,6 +87,31 @@ class Counters:
         finally:
             for each in held:
                 each.release()
+
+    def is_current(self) -> bool:
+        """See `MappedFile.is_current`, of both files."""
+        return self.table.is_current() and self._slices.is_current()
+
+    def follow(self) -> None:
+        """See `MappedFile.follow`, for whichever file is another than what stands at its path.
+
+        Raises:
+            Unavailable: as there; or decisions are under way that do not end.
+        """
+        with self._nobody_deciding():
+            for file in (self.table, self._slices):
+                if not file.is_current():
+                    file.follow()
+
+    @contextmanager
+    def _nobody_deciding(self) -> Iterator[None]:
+        """No thread of this process is in the middle of a decision, nor begins one."""
+        with ExitStack() as held:
+            for each in self._threads:
+                if not each.acquire(timeout=_CLOSING_WAIT_SECONDS):
+                    raise Unavailable("A decision about a limit does not end.")
+                held.callback(each.release)
+            yield
 
     def entry(self, number: int) -> int:
         """Where the owner's entry is; there is room for it from now on."""

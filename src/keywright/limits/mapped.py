@@ -13,6 +13,7 @@ from pathlib import Path
 
 from keywright.clock import Clock
 from keywright.errors import Misconfigured, Unavailable
+from keywright.mounts import identity
 
 _LOCK_POLL_SECONDS = 0.000_05
 #: How often a lock is tried before anything is waited for. Whoever holds it is done in 3 µs, unless it was stopped; a
@@ -106,6 +107,33 @@ class MappedFile:
             except OSError as error:
                 raise Unavailable(f"No room for the counters in {self.path}: {error.strerror}.", 5) from error
             self.reserved.add(unit)
+
+    def is_current(self) -> bool:
+        """Whether what stands at the path is what is open here, if anything is: others would be counting there, and not
+        here."""
+        return self._descriptor == _CLOSED_DESCRIPTOR or identity(self.path) == identity(self._descriptor)
+
+    def follow(self) -> None:
+        """Go over to what stands at the path now, made anew if nothing does, with as much room as there was. For who
+        holds off all of this process's decisions.
+
+        Raises:
+            Misconfigured, Unavailable: see `open` and `reserve`. Nothing is changed then.
+        """
+        with self._growing:
+            self._require_open()
+            before, map_before, end = self._descriptor, self.map, len(self.map)
+            self.open()
+            try:
+                for unit in self.reserved:
+                    os.posix_fallocate(self._descriptor, unit * self._unit_bytes, self._unit_bytes)
+                # As large as before: who only looks reads without a lock, through whichever map is there.
+                self.map = mmap.mmap(self._descriptor, max(end, os.fstat(self._descriptor).st_size))
+            except (OSError, ValueError) as error:
+                os.close(self._descriptor)
+                self._descriptor, self.map = before, map_before
+                raise Unavailable(f"No room for the counters in {self.path}: {error}.", 5) from error
+            os.close(before)
 
     def lock(self, offset: int, length: int, wait_seconds: float, clock: Clock) -> bool:
         """Lock a range against all other processes; False if somebody holds it for longer than ``wait_seconds``.

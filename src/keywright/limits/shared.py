@@ -108,6 +108,22 @@ class SharedLimiter:
             standings += counters.read(number, counters.entry(number), each, now, settle=False)[1]
         return look(standings, len(limits))
 
+    def is_current(self) -> bool:
+        """Whether this process counts where a process that starts now would count."""
+        return self._keys.is_current() and self._accounts.is_current()
+
+    def follow(self) -> None:
+        """Go over to the files that stand at the paths now, made anew where none do. What was counted before in this
+        process is in a file that nobody can find any more.
+
+        Raises:
+            Misconfigured: what stands there is not a file of counters.
+            Unavailable: it cannot be opened or made.
+        """
+        for each in (self._keys, self._accounts):
+            if not each.is_current():
+                each.follow()
+
     def after_fork(self) -> None:
         """See `Limiter.after_fork`."""
         self._keys.after_fork()

@@ -11,9 +11,8 @@ from fastapi import Response
 
 from keywright.adapters import answers
 from keywright.adapters.answers import JSON, Fault, to_json
-from keywright.build import LIMITS_FILE, Keywright
+from keywright.build import Keywright
 from keywright.errors import Unavailable
-from keywright.stores.nonce import identity
 
 #: How old an answer may be. Nobody needs a key to ask; if each asking read the store, anybody could keep it busy.
 MAX_AGE_SECONDS = 1.0
@@ -50,8 +49,6 @@ class Readiness:
         self._keywright = keywright
         self._asking = asyncio.Lock()
         self._asked_at = -MAX_AGE_SECONDS
-        self._limits_path = keywright.settings.data_dir / LIMITS_FILE
-        self._limits_file = identity(self._limits_path)
         self._found = Found({}, None, "", 0)
         self.draining = False
 
@@ -87,8 +84,8 @@ class Readiness:
         free = shutil.disk_usage(keywright.settings.data_dir).free
         words = {
             "store": OK if version is not None else "unavailable",
-            # Others would be counting in another file, or nobody will be after the next start.
-            "limits": OK if identity(self._limits_path) == self._limits_file else "replaced",
+            # Others would be counting in another file. The watcher sees to it, if it can.
+            "limits": OK if keywright.limiter.is_current() else "replaced",
             "disk": OK if free >= LEAST_FREE_BYTES else "low",
         }
         return Found(words, version, durability, free)

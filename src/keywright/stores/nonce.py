@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from keywright.errors import Unavailable
+from keywright.mounts import identity
 
 NONCE_BYTES = 8
 NONCE_FILE_BYTES = 4096
@@ -71,15 +72,6 @@ class NonceFile:
         """Unmap it. Whoever still asks `read` gets a ValueError, never an old answer."""
         self._view.release()
         self._memory.close()
-
-
-def identity(file: Path | int) -> tuple[int, int] | None:
-    """Which file stands at a path, or is open: None if there is none."""
-    try:
-        found = os.stat(file)
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _create(path: Path) -> None:

@@ -19,8 +19,8 @@ from keywright import forks
 from keywright.clock import SystemClock
 from keywright.errors import Misconfigured, Unavailable
 from keywright.forks import Forking
+from keywright.mounts import identity
 from keywright.stores import sql
-from keywright.stores.nonce import identity
 
 #: Older ones can, rarely, corrupt a WAL database that several processes write (https://sqlite.org/wal.html#walresetbug).
 LEAST_SQLITE_VERSION = (3, 51, 3)
