@@ -198,6 +198,8 @@ def test_who_may_only_look_reaches_no_write(installation: Installation, reader: 
     use = LastUse(installation.clock.now(), "203.0.113.77", "curl")
     installation.keywright.usage_store.add([UsageRow(key.row.slot, account_id, use, ())], 0)
     refused = []
+    writes = [each for each in portal_routes(installation) if each.method == "POST"]
+    assert {each.path for each in writes if each.least is not Role.ADMIN} == {DOOR, "/portal/leave"}
     for route in portal_routes(installation):
         if route.least is Role.ADMIN:
             path = filled(route.path, key.row.id)

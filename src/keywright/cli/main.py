@@ -18,6 +18,7 @@ COMMANDS = {
     "keys": ("keys", "Create, list, show, rotate, disable, delete keys."),
     "accounts": ("accounts", "Create and list accounts."),
     "admin": ("admin", "Members: set up, create, list, let in."),
+    "portal": ("portal", "Let customers manage their own keys."),
     "verify": ("verify", "Verify the key on standard input."),
     "campaigns": ("campaigns", "List trigger campaigns."),
     "db": ("db", "Back up, restore and check the databases."),

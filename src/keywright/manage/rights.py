@@ -200,14 +200,11 @@ def _require_within_role(rights: Rights, values: dict[str, Any]) -> None:
 
 
 def _require_within_default(rights: Rights, values: dict[str, Any], policy: LimitPolicy, key_format: str) -> None:
-    most = policy.limits(key_format, None)
-    if (
-        not rights.default_limits
-        or "limits" not in values
-        or all_within(policy.limits(key_format, values["limits"]), most)
-    ):
+    if not rights.default_limits or "limits" not in values:
         return
-    raise InvalidValue(f"rate_limit must not allow more than {', '.join(map(str, most))}.", "rate_limit")
+    most = policy.limits(key_format, None)
+    if not all_within(policy.limits(key_format, values["limits"]), most):
+        raise InvalidValue(f"rate_limit must not allow more than {', '.join(map(str, most))}.", "rate_limit")
 
 
 def require_rights_over(rights: Rights, row: KeyRow, policy: LimitPolicy) -> None:
