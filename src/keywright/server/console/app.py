@@ -37,6 +37,7 @@ from keywright.server.console.people_pages import routes as people_routes
 from keywright.server.console.place import CONSOLE, Place, portal
 from keywright.server.console.portal_pages import routes as portal_routes
 from keywright.server.console.settings_pages import routes as settings_routes
+from keywright.server.console.words import Words
 from keywright.values import Value, replace
 
 #: Whoever brings more pages adds theirs here. Of these only those about keys are shown in the portal, too.
@@ -75,16 +76,19 @@ class _Area(Value, frozen=True, gc=False):
 class Console:
     """The layer: the console, and the portal beside it.
 
+    Args:
+        words: what it says; in English if None.
+
     Attributes:
         routes: every way into the console, with what somebody must be for it.
         portal_routes: the same of the portal.
     """
 
-    def __init__(self, inner: App, keywright: Keywright) -> None:
+    def __init__(self, inner: App, keywright: Keywright, words: Words | None = None) -> None:
         self._inner = inner
         self._keywright = keywright
         self._assets = Assets(accent.files(keywright.settings.portal_accent))
-        self._pages = Pages(keywright, self._assets)
+        self._pages = Pages(keywright, self._assets, words)
         self._confirming = Confirming(keywright, self._pages)
         self.routes: tuple[Route, ...] = tuple(route for routes in _ROUTES for route in routes(keywright, self._pages))
         place = portal(keywright.settings)

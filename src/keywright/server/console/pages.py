@@ -55,9 +55,9 @@ class Pages:
         words: all that they say.
     """
 
-    def __init__(self, keywright: Keywright, assets: Assets) -> None:
+    def __init__(self, keywright: Keywright, assets: Assets, words: Words | None = None) -> None:
         self._keywright = keywright
-        self.words = Words()
+        self.words = words or Words()
         self._environment = Environment(
             loader=PackageLoader(__package__, "templates"),
             autoescape=True,
