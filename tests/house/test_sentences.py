@@ -14,7 +14,7 @@ from keywright.server.console.words import SAID, Words, texts_of
 
 _ERRORS = frozenset({"InvalidValue", "Conflict", "Forbidden", "NotFound", "CallerRefused"})
 #: Where sentences come from that a page may show; of these files errors of plain Python as well, which are quoted.
-PLACES = ("manage", "people")
+PLACES = ("manage", "people", "server/console")
 QUOTED = ("limits/base.py", "record.py", "clock.py")
 
 

@@ -101,7 +101,8 @@ class _OwnPages:
         return self._pages.answer(ask, "second_factor.html.j2", 201, codes=codes, renewed=True)
 
     def _late(self, ask: Ask, error: TooManyAttempts, failed: str) -> Response:
-        response = self._profile(ask, 429, error=Conflict(str(error)), failed=failed)
+        said = self._pages.words("entry.late", seconds=error.retry_after_seconds)
+        response = self._profile(ask, 429, error=Conflict(said), failed=failed)
         response.headers["Retry-After"] = str(error.retry_after_seconds)
         return response
 
