@@ -112,6 +112,7 @@ FACTS = {
     "visible_within": Fact("usage.VISIBLE_WITHIN_SECONDS", seconds, "Within what time a use shows as last use."),
     "watch": Fact("watch.WATCH_SECONDS", seconds, "How soon a change that nobody told of is noticed."),
     "flush": Fact("usage.FLUSH_SECONDS", seconds, "How often usage is written; what a killed process may lose of it."),
+    "unwritten": Fact("usage.MAX_UNWRITTEN_HOURS", str, "Hours of usage kept apart while none can be written."),
     "grace": Fact("manage.manager.DEFAULT_GRACE_SECONDS", seconds, "How long a rotated key works on, by default."),
     "max_grace": Fact("manage.manager.MAX_GRACE_SECONDS", seconds, "The longest grace of a rotation."),
     "max_body": Fact("adapters.json_body.MAX_BODY_BYTES", size, "The largest body; 413 above it."),

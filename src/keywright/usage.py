@@ -27,6 +27,9 @@ VISIBLE_WITHIN_SECONDS = 2.0
 HOUR_SECONDS = 3600
 #: Keys written in one transaction; more would make other processes wait.
 BATCH_KEYS = 1000
+#: Hours that are kept apart while nothing can be written; what came before is counted to the oldest of them. Else a
+#: disk that is broken for weeks would fill the memory.
+MAX_UNWRITTEN_HOURS = 48
 _TEXT_LIMIT = 255
 _MAX_HARMLESS = 4096
 
@@ -211,6 +214,15 @@ class UsageRecorder:
                 self._tables[hour] = table
                 if self._noted is since:
                     self._noted = table
+            while len(self._tables) > MAX_UNWRITTEN_HOURS:
+                self._join_oldest()
+
+    def _join_oldest(self) -> None:
+        """Count the oldest hour to the one after it: no request is lost, only when it was is told less well."""
+        oldest, next_one = sorted(self._tables)[:2]
+        into = self._tables[next_one]
+        for slot, noted in self._tables.pop(oldest).items():
+            _join(into.setdefault(slot, noted), noted)
 
     def _row(self, slot: int, noted: _Noted) -> UsageRow:
         last_use = None

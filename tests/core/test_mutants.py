@@ -47,8 +47,8 @@ MUTANTS = {
     ),
     "the caller is remembered from an earlier act": (
         "manage/rights.py",
-        "row = reads.caller(actor.id)",
-        "row = authorise.__dict__.setdefault(actor.id, reads.caller(actor.id))",
+        "row = reads.caller(key_id)",
+        "row = authorise.__dict__.setdefault(key_id, reads.caller(key_id))",
         "tests/core/test_manager_rights.py::test_a_caller_that_has_ended_does_nothing[deleted-create]",
     ),
     "a tag is not compared": (

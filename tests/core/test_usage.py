@@ -15,9 +15,10 @@ from keywright.limits.conformance import in_children
 from keywright.manage.manager import Created
 from keywright.record import record_of
 from keywright.stores.base import LastUse
-from keywright.usage import BATCH_KEYS, VISIBLE_WITHIN_SECONDS, UsageOutcome, UsageRecorder
+from keywright.usage import BATCH_KEYS, MAX_UNWRITTEN_HOURS, VISIBLE_WITHIN_SECONDS, UsageOutcome, UsageRecorder
 from keywright.values import replace
 from support.installation import ME, Installation
+from support.mutants import assert_caught
 from support.waiting import eventually
 
 FROM_HOME = Request(address="192.0.2.1", user_agent="client/1")
@@ -315,6 +316,32 @@ def test_the_thread_outlives_every_fault(installation: Installation, caplog: pyt
     watching.usage.close()
     assert counts(installation, created.row.id) == {"accepted": 1}
     assert [each.name for each in caplog.records] == ["keywright.usage"] * 2
+
+
+def test_what_cannot_be_written_for_days_fills_no_memory(installation: Installation, clock: ManualClock) -> None:
+    """However long nothing can be written, the hours that are kept are few, and no request is lost."""
+    watching = Watching(installation)
+    created = installation.create(rate_limit=None)
+    started_at = clock.now()
+    watching.usage_store.unreachable.add("add")
+    for _ in range(MAX_UNWRITTEN_HOURS + 20):
+        watching.verifier.verify(created.key)
+        with pytest.raises(Unavailable):
+            watching.usage.flush()
+        clock.advance(3600)
+    watching.usage_store.unreachable.clear()
+    watching.usage.flush()
+    hours = installation.keywright.manager.report(
+        ME, installation.account_id, started_at - 3600, clock.now() + 3600, key_id=created.row.id, daily=False
+    )
+    assert len(hours) == MAX_UNWRITTEN_HOURS
+    assert [each.count for each in hours] == [21, *[1] * (MAX_UNWRITTEN_HOURS - 1)]
+
+
+def test_hours_without_end_are_caught(tmp_path: Path) -> None:
+    """The check of unwritten hours fails where all of them are kept."""
+    test = "tests/core/test_usage.py::test_what_cannot_be_written_for_days_fills_no_memory"
+    assert_caught(tmp_path, "usage.py", "while len(self._tables) > MAX_UNWRITTEN_HOURS:", "while False:", test)
 
 
 def test_counts_belong_to_the_hour_of_the_request(installation: Installation, clock: ManualClock) -> None:
