@@ -23,6 +23,7 @@ sys.path[:0] = [str(ROOT / "tests")]
 from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
 from browser.window import KEYS, PASSWORD, Window, sign_in  # noqa: E402
+from keywright.links import portal_url  # noqa: E402
 from keywright.manage.manager import Created  # noqa: E402
 from keywright.stores.base import LastUse, UsageRow  # noqa: E402
 from support.faces import beside  # noqa: E402
@@ -122,6 +123,23 @@ def _shown_once(page: Page) -> None:
     page.locator("#secret").wait_for()
 
 
+def portal_link(server: Server) -> str:
+    """A link under which the same keys are a customer's."""
+    with beside(server) as keywright:
+        account_id = keywright.manager.operator_account().id
+        keywright.directory.rename_account(ME, account_id, "Acme Robotics")
+        made = keywright.portals.new_link(ME, {"account_id": account_id, "actor": "jane@acme.example"})
+    return portal_url(server.url, made.text)
+
+
+#: The operator whose portal is in the picture.
+_BRAND = {
+    "KEYWRIGHT_PORTAL_NAME": "Swiftsell",
+    "KEYWRIGHT_PORTAL_ACCENT": "#0f766e, #2dd4bf",
+    "KEYWRIGHT_PORTAL_RETURN_URL": "https://app.example.com/settings",
+}
+_PORTAL = "portal"
+
 #: Picture → the page, and what is done on it before.
 _PAGES: dict[str, tuple[str, Callable[[Page], None] | None]] = {
     "overview": ("/overview", None),
@@ -132,12 +150,14 @@ _PAGES: dict[str, tuple[str, Callable[[Page], None] | None]] = {
     "delete": (KEYS, _dialog("Delete Shopify Integration")),
     "audit-log": ("/audit-log", None),
     "shown-once": (KEYS, _shown_once),
+    # Last: from then on the account is the customer's.
+    _PORTAL: ("/portal/api-keys", None),
 }
 
 
 def photograph(wanted: list[str]) -> None:
     """Take the wanted pictures, or all."""
-    with tempfile.TemporaryDirectory() as home, running(Path(home) / "data") as server:
+    with tempfile.TemporaryDirectory() as home, running(Path(home) / "data", **_BRAND) as server:
         owner = ("--email", "maya@example.com", "--name", "Maya Chen", "--password-stdin")
         server.command("admin", "create", *owner, stdin=PASSWORD)
         key_id = furnish(server)
@@ -150,6 +170,9 @@ def photograph(wanted: list[str]) -> None:
                     for size, (width, height) in SIZES.items():
                         options = {"color_scheme": theme, "viewport": {"width": width, "height": height}}
                         with Window.opened(browser, server, server.url, session, **options) as window:
+                            if name == _PORTAL:
+                                window.page.goto(portal_link(server), wait_until="commit")
+                                window.page.wait_for_url(f"**{path}")
                             page = window.go(path.replace("KEY", key_id))
                             if act:
                                 act(page)
