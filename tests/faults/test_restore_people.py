@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from keywright import Accepted, ManualClock
 from keywright.build import LIMITS_FILE, MASTER_SECRET_FILE
 from keywright.people.ceremony import Site
 from keywright.people.entry import SignInRefused
+from keywright.people.federation import NotAdmitted, Voucher
+from keywright.provider import Provider
 from keywright.stores.people import Role
 from keywright.stores.sqlite import RECORDS_FILE
 from people.staff import PASSWORD, WHERE, cheap_passwords, claimed, member, signed_in, visitor
@@ -123,6 +127,80 @@ def test_a_database_that_knows_nobody_takes_the_people_over(
     """In a directory that was only started before, with people of its own, those of the backup can sign in; a person
     whom both know is one."""
     backup = _backup(staffed, tmp_path)
+    with _begun_anew(staffed, tmp_path, clock) as begun:
+        member(begun, "other@example.com", Role.ADMIN)
+
+        _restore(begun, backup)
+
+        found = begun.keywright.directory.members(ME, staffed.account_id)
+        assert [(each.email, theirs.role) for each, theirs in found] == [("maya@example.com", Role.OWNER)]
+        assert begun.keywright.entry.visitor(signed_in(begun))
+
+
+PROVIDER = Provider("https://login.example.com", "keywright", "", "https://keys.example.com/", "Example", (), "viewer")
+
+
+def come(installation: Installation, subject: str, email: str) -> str:
+    """The session of somebody whom the provider vouches for."""
+    voucher = Voucher(PROVIDER.issuer, subject, email, verified=True)
+    return installation.keywright.federation.enter(PROVIDER, voucher, WHERE).text
+
+
+def linked(installation: Installation) -> dict[str, str]:
+    """Who is linked, by address, and as whom."""
+    found = installation.keywright.federation.identities(ME, installation.account_id)
+    return {member.email: identity.subject for member, identity in found}
+
+
+def test_links_to_a_provider_are_those_of_now(staffed: Installation, tmp_path: Path) -> None:
+    """Whoever was removed after the backup does not come back through the provider, somebody who was unlinked is not
+    linked as before, and who was linked since stays so."""
+    directory, federation = staffed.keywright.directory, staffed.keywright.federation
+    gone = staffed.keywright.entry.visitor(come(staffed, "1", "gone@example.com"))
+    come(staffed, "2", "maya@example.com")
+    assert gone
+    backup = _backup(staffed, tmp_path)
+    directory.remove(ME, staffed.account_id, gone.member.id)
+    federation.unlink(ME, staffed.account_id, "maya@example.com")
+    come(staffed, "3", "maya@example.com")
+    come(staffed, "4", "late@example.com")
+
+    _restore(staffed, backup)
+
+    assert linked(staffed) == {"maya@example.com": "3", "late@example.com": "4"}
+    for subject, email in (("1", "gone@example.com"), ("1", "new@example.com"), ("5", "gone@example.com")):
+        with pytest.raises(NotAdmitted):
+            come(staffed, subject, email)
+    with pytest.raises(NotAdmitted):
+        come(staffed, "2", "maya@example.com")
+
+
+def test_links_come_with_people_whom_nobody_knows(staffed: Installation, tmp_path: Path, clock: ManualClock) -> None:
+    """In a directory with another history the people of the backup keep who they are at the provider, and those who
+    were removed there stay out."""
+    gone = staffed.keywright.entry.visitor(come(staffed, "1", "gone@example.com"))
+    come(staffed, "2", "vic@example.com")
+    come(staffed, "3", "maya@example.com")
+    assert gone
+    staffed.keywright.directory.remove(ME, staffed.account_id, gone.member.id)
+    backup = _backup(staffed, tmp_path)
+    with _begun_anew(staffed, tmp_path, clock) as begun:
+        come(begun, "4", "maya@example.com")
+        _restore(begun, backup)
+
+        found = begun.keywright.federation.identities(ME, staffed.account_id)
+        assert {member.email: each.subject for member, each in found} == {
+            "vic@example.com": "2",
+            "maya@example.com": "3",
+        }
+        with pytest.raises(NotAdmitted):
+            come(begun, "1", "gone@example.com")
+        assert come(begun, "2", "")
+
+
+@contextmanager
+def _begun_anew(staffed: Installation, tmp_path: Path, clock: ManualClock) -> Iterator[Installation]:
+    """A directory that was only started before, with an owner of its own and the master secret of the other."""
     new = tmp_path / "new"
     new.mkdir(mode=0o700)
     secret = staffed.keywright.settings.data_dir / MASTER_SECRET_FILE
@@ -131,13 +209,7 @@ def test_a_database_that_knows_nobody_takes_the_people_over(
     with Installation(new, clock) as begun:
         cheap_passwords(begun.keywright)
         claimed(begun)
-        member(begun, "other@example.com", Role.ADMIN)
-
-        _restore(begun, backup)
-
-        found = begun.keywright.directory.members(ME, staffed.account_id)
-        assert [(each.email, theirs.role) for each, theirs in found] == [("maya@example.com", Role.OWNER)]
-        assert begun.keywright.entry.visitor(signed_in(begun))
+        yield begun
 
 
 def test_where_nothing_tells_what_has_ended_everything_has(
@@ -173,6 +245,12 @@ def _limited(installation: Installation) -> object:
 
 
 MUTANTS = {
+    "who was removed is forgotten": (
+        "stores/restore_people.py",
+        "    tables.identities, tables.departures,\n",
+        "    tables.identities,\n",
+        "test_links_to_a_provider_are_those_of_now",
+    ),
     "people are the backup's": (
         "stores/restore.py",
         " | restore_people.PEOPLE\n",
