@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser.test_looks import violations
 from browser.window import KEYS, PASSWORD, Window
+from keywright.server.console.place import HOME
 from keywright.stores.people import Role
 from support.faces import beside
 from support.identity import CLIENT_ID, CLIENT_SECRET, IdentityProvider, providing
@@ -88,7 +89,7 @@ def test_the_whole_way(chromium: Browser, linked: Server, provider: IdentityProv
             account_id = keywright.manager.operator_account().id
             keywright.directory.invite(ME, account_id, "vic@example.com", Role.VIEWER)
         sign_in(page, "vic")
-        page.wait_for_url(re.compile(KEYS))
+        page.wait_for_url(re.compile(HOME))
 
         page.context.clear_cookies()
         window.go(KEYS)

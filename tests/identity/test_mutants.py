@@ -12,13 +12,16 @@ ATTACKS = "tests/identity/test_attacks.py"
 JOURNEYS = "tests/identity/test_journeys.py"
 OUTAGES = "tests/identity/test_outages.py"
 
+UNSIGNED = """        parts = [__import__("base64").urlsafe_b64decode(each + "==") for each in text.split(".")[:2]]
+        token = jwt.Token(*map(__import__("json").loads, parts))
+"""
+
 #: Fault → file, what stands there, what stands there instead, and the test.
 MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "a signature is not looked at": (
         "server/oidc/id_token.py",
         "        token = jwt.decode(text, keys, registry=registry)\n",
-        "        parts = [__import__('base64').urlsafe_b64decode(each + '==') for each in text.split('.')[:2]]\n"
-        "        token = jwt.Token(*map(__import__('json').loads, parts))\n",
+        UNSIGNED,
         f"{ATTACKS}::test_a_token_that_the_provider_has_not_signed",
     ),
     "a state of another browser": (

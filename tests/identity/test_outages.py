@@ -194,10 +194,11 @@ def test_a_provider_that_is_down_while_somebody_is_away(provider: IdentityProvid
     """Whoever comes back to find that the provider cannot be asked is told so, and is not in; later they come in."""
     provider.told(redirect_uris=[CALLBACK], fails="/token")
 
-    answer = traveller.travel("maya")
+    answer = traveller.travel("maya", "/audit-log")
 
     assert answer.status_code == 503
     assert "Example does not answer now" in seen(answer)
+    assert 'name="next" value="/audit-log"' in answer.text
     assert not traveller.is_in()
     entry = {"email": "maya@example.com", "password": PASSWORD}
     assert came_in(traveller.post("/sign-in", entry))

@@ -178,9 +178,7 @@ class _EntryPages:
         return self._pages.redirect(ask, own_path(ask.field("next"), HOME), (cookie,))
 
     def _in(self, ask: Ask, entered: Entered, following: str) -> Response:
-        if not entered.complete:
-            following = CODE if following == HOME else f"{CODE}?next={quote(following, safe='/')}"
-        return self._pages.redirect(ask, following, (session_cookie(ask.origin, entered.text),))
+        return let_in(self._pages, ask, entered, following)
 
     def _late(self, ask: Ask, page: str, error: TooManyAttempts) -> Response:
         response = self._form(ask, page, 429, late=error.retry_after_seconds)
@@ -207,3 +205,10 @@ def entry_page(pages: Pages, ask: Ask, page: str, status: int, **values: Any) ->
         "given": given,
     }
     return pages.answer(ask, "entry.html.j2", status, page=page, **{**nothing, **values})
+
+
+def let_in(pages: Pages, ask: Ask, entered: Entered, following: str) -> Response:
+    """On to a page with the new session; by way of the second factor, where it is still to come."""
+    if not entered.complete:
+        following = CODE if following == HOME else f"{CODE}?next={quote(following, safe='/')}"
+    return pages.redirect(ask, following, (session_cookie(ask.origin, entered.text),))

@@ -12,13 +12,13 @@ from keywright.people.federation import NotAdmitted, Refusal
 from keywright.people.values import Entered
 from keywright.provider import CALLBACK, Provider
 from keywright.server.console.ask import Ask, Route
-from keywright.server.console.entry_pages import CODE, entry_page
-from keywright.server.console.origin import errand_cookie, own_path, session_cookie
+from keywright.server.console.entry_pages import entry_page, let_in
+from keywright.server.console.origin import errand_cookie, own_path
 from keywright.server.console.pages import Pages
 from keywright.server.console.place import HOME
 from keywright.server.oidc.asking import ProviderDown
 from keywright.server.oidc.client import Client
-from keywright.server.oidc.errand import begin, browser_secret, come_back
+from keywright.server.oidc.errand import Errand, begin, browser_secret, come_back
 from keywright.server.oidc.id_token import NotGood
 
 START = "/sign-in/oidc"
@@ -64,20 +64,20 @@ class _OidcPages:
 
     def arrive(self, ask: Ask) -> Response:
         """Back from it."""
+        errand = come_back(ask.errand, ask.query.get("state", ""), self._clock.now())
+        following = own_path(errand.following, "") if errand else ""
         try:
-            entered, following = self._entered(ask)
+            entered = self._entered(ask, errand)
         except NotAdmitted as refused:
             self._federation.note(refused, ask.visit)
-            return entry_page(self._pages, ask, "sign_in", 403, not_admitted=refused.refusal)
+            given = {"not_admitted": refused.refusal, "following": following}
+            return entry_page(self._pages, ask, "sign_in", 403, **given)
         except ProviderDown as error:
-            return self._down(ask, error, "")
-        if not entered.complete:
-            following = CODE if following == HOME else f"{CODE}?next={quote(following, safe='/')}"
-        return self._pages.redirect(ask, following, (session_cookie(ask.origin, entered.text),))
+            return self._down(ask, error, following)
+        return let_in(self._pages, ask, entered, following or HOME)
 
-    def _entered(self, ask: Ask) -> tuple[Entered, str]:
+    def _entered(self, ask: Ask, errand: Errand | None) -> Entered:
         self._federation.count(ask.visit)
-        errand = come_back(ask.errand, ask.query.get("state", ""), self._clock.now())
         if errand is None:
             raise NotAdmitted(Refusal.BEGUN)
         self._federation.use_up(errand.state)
@@ -89,7 +89,7 @@ class _OidcPages:
             voucher = self._client.voucher(errand, ask.query["code"])
         except NotGood as error:
             raise NotAdmitted(Refusal.NOT_GOOD, str(error)) from error
-        return self._federation.enter(self._provider, voucher, ask.visit), own_path(errand.following, HOME)
+        return self._federation.enter(self._provider, voucher, ask.visit)
 
     def _down(self, ask: Ask, error: ProviderDown, following: str) -> Response:
         _log.warning("The identity provider: %s", error)
