@@ -285,6 +285,27 @@ def test_the_sign_in_page(traveller: Traveller) -> None:
     assert came_in(traveller.post("/sign-in", entry), "/overview")
 
 
+@pytest.mark.parametrize("terms", [{"oidc_new_members": "admin"}])
+def test_who_has_no_password_may_choose_one(installation: Installation, traveller: Traveller) -> None:
+    """A member without a password is not asked for one, chooses one right after signing in, and signs in with it then;
+    a while later they show first that it is they, by signing in anew."""
+    traveller.travel("new")
+    assert 'name="old"' not in traveller.get("/profile").text
+    assert 'name="password"' not in traveller.get("/profile/second-factor").text
+    installation.clock.advance(20 * 60)
+    asked = traveller.post("/profile/password", {"new": PASSWORD})
+    assert came_in(asked, "/confirm?next=/profile")
+    assert "neither a password nor a second factor" in seen(traveller.get("/confirm?next=/profile"))
+
+    traveller.post("/sign-out", {})
+    traveller.travel("new")
+    assert came_in(traveller.post("/profile/password", {"new": PASSWORD}), "/profile?changed=password")
+
+    other = Traveller(traveller.face, traveller.provider)
+    assert came_in(other.post("/sign-in", {"email": "new@example.com", "password": PASSWORD}))
+    assert 'name="old"' in other.get("/profile").text
+
+
 def test_the_operator_unlinks(installation: Installation, provider: IdentityProvider, traveller: Traveller) -> None:
     """Unlinking ends the sessions, is written down, and lets another subject with the member's confirmed address in."""
     federation = installation.keywright.federation
