@@ -107,6 +107,18 @@ def test_a_passkey_is_added_and_signs_in(maya: Owner, installation: Installation
     assert lines(installation, Action.PASSKEY_ADD) == 2
 
 
+def test_the_log_says_which_passkey_let_somebody_in(maya: Owner, installation: Installation) -> None:
+    """Whoever reads the log sees by which passkey somebody came in, and that they showed who they are with one."""
+    maya.enter()
+    maya.shows()
+    page = installation.keywright.ledger.page(ME, installation.account_id, Wanted())
+    entered = next(each.line for each in page.lines if each.line.action == Action.SIGN_IN)
+    shown = next(each.line for each in page.lines if each.line.action == Action.PRESENCE)
+
+    assert dict(entered.details) == {"passkey": maya.passkey.id, "name": "My telephone"}
+    assert dict(shown.details) == {"by": "passkey"}
+
+
 def test_a_passkey_shows_that_it_is_they(maya: Owner, installation: Installation) -> None:
     """When the sign-in has been too long ago, one's own passkey is a proof, under a new cookie; also with a second
     factor, which it contains."""

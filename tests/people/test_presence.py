@@ -212,9 +212,9 @@ MUTANTS = {
         "test_with_a_second_factor_a_code_is_asked_for",
     ),
     "the old cookie goes on": (
-        "people/presence.py",
-        'changes = {"digest": values.digest(text), "proved_at"',
-        'text, changes = "", {"proved_at"',
+        "people/office.py",
+        "tx.people.update_session(visitor.session.digest, digest=values.digest(text), proved_at",
+        "tx.people.update_session(visitor.session.digest, proved_at",
         "test_the_password_shows_it_and_the_old_cookie_is_worth_nothing",
     ),
     "old recovery codes go on working": (

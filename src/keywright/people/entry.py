@@ -107,12 +107,14 @@ class Entry(Office):
             self._audit(tx, stranger(visit), self._operator(tx).id, Action.SIGN_IN_REFUSED, member.id if member else "")
         raise SignInRefused
 
-    def _enter(self, tx: Transaction, member: Member, account_id: str, visit: Visit, *, complete: bool) -> Entered:
+    def _enter(
+        self, tx: Transaction, member: Member, account_id: str, visit: Visit, *, complete: bool, **details: str
+    ) -> Entered:
         now = self._clock.now()
         tx.people.delete_sessions_before(now - IDLE_SECONDS, now - ABSOLUTE_SECONDS)
         entered = self._begin_session(tx, member, account_id, visit, complete=complete)
         if complete:
-            self._audit(tx, _as(member, account_id, visit), account_id, Action.SIGN_IN, member.id)
+            self._audit(tx, _as(member, account_id, visit), account_id, Action.SIGN_IN, member.id, details)
         return entered
 
     def show_code(self, text: str, code: str, visit: Visit) -> Entered:
