@@ -67,8 +67,8 @@ CORE = {
     ),
     "the caller is remembered from an earlier act": (
         "manage/rights.py",
-        "row = reads.caller(actor.id)",
-        "row = authorise.__dict__.setdefault(actor.id, reads.caller(actor.id))",
+        "row = reads.caller(key_id)",
+        "row = authorise.__dict__.setdefault(key_id, reads.caller(key_id))",
         HEIRS,
     ),
     "nothing is done at a fork": (
