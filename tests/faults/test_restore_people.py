@@ -247,8 +247,8 @@ def _limited(installation: Installation) -> object:
 MUTANTS = {
     "who was removed is forgotten": (
         "stores/restore_people.py",
-        "    tables.identities, tables.departures,\n",
-        "    tables.identities,\n",
+        "tables.identities, tables.departures,\n",
+        "tables.identities,\n",
         "test_links_to_a_provider_are_those_of_now",
     ),
     "people are the backup's": (

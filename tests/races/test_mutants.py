@@ -105,7 +105,7 @@ LIMITERS = {
     ),
     "no lock in the kernel": (
         "limits/mapped.py",
-        "fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, wanted)",
+        "fcntl(self._descriptor, F_OFD_SETLK, wanted)",
         "pass",
         KILLED,
     ),
