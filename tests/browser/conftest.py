@@ -15,9 +15,10 @@ from support.servers import Server, running
 INSECURE_HOST = "keys.test"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser."""
+    """The browser. For the tests of one file only: as long as it is open an event loop runs in this thread, in which
+    the tests of other files could run none of their own."""
     found = shutil.which("chromium")
     if found is None:
         pytest.skip("NOT TESTED, needs chromium: the console in a real browser")
@@ -40,7 +41,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def session_of_owner(chromium: Browser, console: Server) -> str:
+def session_of_owner(console: Server) -> str:
     """The owner's session, for all tests: signing in takes as long as a good hash does."""
     return sign_in(console, console.url)
 
