@@ -11,7 +11,7 @@ from keywright.people.entry import SignInRefused
 from keywright.people.throttle import TooManyAttempts
 from people.staff import PASSWORD, claimed, code_now, here, with_second_factor, wrong_code
 from support.installation import Installation
-from support.mutants import assert_caught
+from support.mutants import assert_caught, with_long_form
 
 HERE = "tests/people/test_lockout.py::"
 HOME = here("198.51.100.7")
@@ -125,12 +125,12 @@ MUTANTS = {
         "return subject(proof, str(seconds), member_id)",
         "test_who_guesses_keeps_nobody_out",
     ),
-    "a refused try counts for the others": ("                break\n", "", "test_who_guesses_keeps_nobody_out"),
     "nothing counts tries from anywhere": (
         "limits.append((subject(proof, member_id), FIGURES_TRIES, FIGURES_SECONDS))",
         "pass",
         "test_guessing_from_everywhere_ends",
     ),
+    "a refused try counts for the others": ("                break\n", "", "test_who_guesses_keeps_nobody_out"),
     "signing in gives all tries back": (
         "tx.people.take_attempt_back(",
         "tx.people.forget_attempts(",
@@ -139,7 +139,7 @@ MUTANTS = {
 }
 
 
-@pytest.mark.parametrize("fault", MUTANTS)
+@pytest.mark.parametrize("fault", with_long_form(MUTANTS, 2))
 def test_a_fault_in_counting_is_caught(tmp_path: Path, fault: str) -> None:
     """The tests of who is refused for whose tries can fail."""
     old, new, test = MUTANTS[fault]

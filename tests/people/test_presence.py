@@ -18,7 +18,7 @@ from keywright.people.values import Visitor
 from keywright.stores.people import Role
 from people.staff import PASSWORD, WHERE, claimed, code_now, signed_in, visitor, with_second_factor, wrong_code
 from support.installation import ME, Installation
-from support.mutants import assert_caught
+from support.mutants import assert_caught, with_long_form
 
 HERE = "tests/people/test_presence.py::"
 OTHER = "copper lantern drifts"
@@ -205,6 +205,12 @@ MUTANTS = {
         "return True",
         "test_signing_in_is_a_proof_for_a_while",
     ),
+    "the second factor is turned off for anybody at the screen": (
+        "people/directory.py",
+        "-> Member:\n        if not is_fresh(visitor, self._clock.now()):",
+        "-> Member:\n        if False:",
+        "test_what_would_take_a_person_over_asks",
+    ),
     "the password is enough in spite of a second factor": (
         "people/presence.py",
         " and member.totp_secret is None:",
@@ -223,16 +229,10 @@ MUTANTS = {
         "",
         "test_new_recovery_codes_end_the_old_ones",
     ),
-    "the second factor is turned off for anybody at the screen": (
-        "people/directory.py",
-        "-> Member:\n        if not is_fresh(visitor, self._clock.now()):",
-        "-> Member:\n        if False:",
-        "test_what_would_take_a_person_over_asks",
-    ),
 }
 
 
-@pytest.mark.parametrize("fault", MUTANTS)
+@pytest.mark.parametrize("fault", with_long_form(MUTANTS, 2))
 def test_a_fault_in_proofs_is_caught(tmp_path: Path, fault: str) -> None:
     """The tests of what is a proof, and of how long it holds, can fail."""
     file, old, new, test = MUTANTS[fault]

@@ -6,10 +6,21 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS_FAILED = 1
+
+
+def with_long_form(faults: Iterable[str], quick: int) -> list[Any]:
+    """For `pytest.mark.parametrize`: the first ``quick`` faults always, the others in the long form of the checks."""
+    return [
+        each if number < quick else pytest.param(each, marks=pytest.mark.full) for number, each in enumerate(faults)
+    ]
 
 
 def assert_caught(tmp_path: Path, file: str, old: str, new: str, *tests: str) -> None:
