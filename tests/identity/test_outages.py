@@ -48,16 +48,20 @@ FAULTS: dict[str, Behaviour] = {
     "it sends depth": replies(b"[" * 100_000),
 }
 
+#: Those that only the time ends.
+SLOW = ("it says nothing", "it drips")
+
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_answer_that_is_none(fault: str) -> None:
     """Whatever the other side does, the question ends in time, with one error, and without more than a bounded answer
     having been read; nothing that an answer points to is asked."""
     with misbehaving(FAULTS[fault]) as server:
-        line = Line(server.url, PATIENCE)
+        line = Line(server.url, PATIENCE if fault in SLOW else 60)
         with pytest.raises(ProviderDown):
             line.get(f"{server.url}/.well-known/openid-configuration")
-        assert server.opened == 1
+        # On a busy machine patience may end before the server has taken the connection up.
+        assert server.opened <= 1
 
 
 def test_nobody_is_there() -> None:
