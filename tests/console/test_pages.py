@@ -190,7 +190,8 @@ def test_rotating_disabling_and_enabling(installation: Installation, owner: Desk
     assert owner.post(f"{path}/disable").status_code == 303
     assert installation.keywright.verify(key.key).reason == "disabled"  # type: ignore[union-attr]
     assert owner.post(f"{path}/enable").status_code == 303
-    assert owner.post(f"{path}/rotate", {"grace": "5"}).status_code == 422
+    for grace in ("5", "", "03600", "٣٦٠٠", "9" * 5000):
+        assert owner.post(f"{path}/rotate", {"grace": grace}).status_code == 422
     rotated = owner.post(f"{path}/rotate", {"grace": "3600"})
     assert rotated.status_code == 201
     installation.clock.advance(3601)

@@ -84,6 +84,7 @@ def test_who_may_not_make_links(installation: Installation, face: InProcess, ope
             body = refused(send(face, key.key, {"account_id": wanted}), 403)
             assert "operator" in body["message"]
     refused(send(face, operator, {"account_id": "acc_123456789"}), 404)
+    refused(send(face, operator, {"account_id": installation.account_id}), 403)
     installation.keywright.manager.change_account(ME, account_id, {"disabled": True})
     refused(send(face, operator, {"account_id": account_id}), 409)
     for method, path in (("DELETE", f"{PATH}/prt_123456789"), ("DELETE", f"{PATH}/{account_id}")):

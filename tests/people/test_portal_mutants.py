@@ -27,7 +27,7 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "the maker's key may be gone": (
         "manage/rights.py",
-        "    if session.maker_kind not in _ON_THE_MACHINE:",
+        "    if session.maker_kind not in ON_THE_MACHINE:",
         "    if False:",
         _PORTALS + "test_a_session_ends_at_once[the operator's key is deleted]",
     ),
@@ -36,6 +36,18 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "        if OPERATOR_SCOPE not in row.scopes:",
         "        if False:",
         _PORTALS + "test_a_session_ends_at_once[the operator's key loses the scope]",
+    ),
+    "a key makes links to the operator's own account": (
+        "people/portals.py",
+        "            if account.operator and actor.kind not in ON_THE_MACHINE:",
+        "            if False:",
+        _PORTALS + "test_no_key_opens_the_operators_own_account",
+    ),
+    "a key's link to the operator's own account goes on": (
+        "manage/rights.py",
+        "        if account.operator:\n",
+        "        if False:\n",
+        _PORTALS + "test_no_key_opens_the_operators_own_account",
     ),
     "the account may be disabled": (
         "manage/rights.py",

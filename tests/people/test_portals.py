@@ -19,6 +19,7 @@ from keywright.people import portals
 from keywright.people.entry import SignInRefused
 from keywright.people.portals import PortalLink
 from keywright.people.values import PortalVisitor, digest
+from keywright.values import replace
 from people.staff import WHERE, claimed
 from support.installation import ME, Installation
 
@@ -197,6 +198,29 @@ def test_a_link_is_taken_back_by_the_same(customer: Customer, how: str) -> None:
 
 def _keys(customer: Customer) -> list[Any]:
     return [each.row for each in customer.keywright.manager.keys(ME, customer.account_id)]
+
+
+def test_no_key_opens_the_operators_own_account(customer: Customer) -> None:
+    """A key that may be used as an operator, and for nothing else, does not become all that the operator's account can:
+    it makes no link there, and one that there is from before opens nothing. Whoever is on the machine makes one."""
+    keywright, wanted = customer.keywright, {"account_id": customer.installation.account_id}
+    with pytest.raises(Forbidden):
+        customer.link(**wanted)
+    link, session = keywright.portals.new_link(ME, wanted), keywright.portals.new_link(ME, wanted)
+    _, cookie = keywright.portals.open(session.text, WHERE)
+    assert keywright.portals.visitor(cookie)
+    for each in (link, session):
+        with keywright.store.transaction() as tx:
+            old = tx.portal.session_by_id(each.session.id)
+            assert old
+            tx.portal.delete_session(old.id)
+            tx.portal.insert_session(replace(old, maker_kind=ActorKind.KEY, maker_id=customer.operator.row.id))
+
+    with pytest.raises(SignInRefused):
+        keywright.portals.open(link.text, WHERE)
+    assert keywright.portals.visitor(cookie) is None
+    with pytest.raises(CallerRefused):
+        keywright.manager.keys(Actor(ActorKind.PORTAL, session.session.id, wanted["account_id"]), wanted["account_id"])
 
 
 def test_a_link_of_the_machine_needs_no_key(customer: Customer) -> None:

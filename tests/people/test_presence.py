@@ -12,7 +12,7 @@ from keywright.errors import CallerRefused, Conflict, InvalidValue
 from keywright.manage.ledger import Wanted
 from keywright.people import entry, throttle, totp
 from keywright.people.entry import SignInRefused
-from keywright.people.presence import PRESENCE_SECONDS, ProofNeeded, ProofRefused
+from keywright.people.presence import PRESENCE_SECONDS, SET_BACK_SECONDS, ProofNeeded, ProofRefused, is_fresh
 from keywright.people.throttle import TooManyAttempts
 from keywright.people.values import Visitor
 from keywright.stores.people import Role
@@ -67,6 +67,15 @@ def test_signing_in_is_a_proof_for_a_while(installation: Installation) -> None:
 def invitation(installation: Installation) -> str:
     """An invitation for Jo."""
     return installation.keywright.directory.invite(ME, installation.account_id, "jo@example.com", Role.VIEWER)
+
+
+def test_a_proof_of_the_future_is_none(installation: Installation) -> None:
+    """A clock that was set back does not make a proof hold for longer; a small step is forgiven."""
+    me = visitor(installation, claimed(installation))
+    proved_at = me.session.proved_at
+
+    assert is_fresh(me, proved_at - SET_BACK_SECONDS)
+    assert not is_fresh(me, proved_at - SET_BACK_SECONDS - 1)
 
 
 def test_the_password_shows_it_and_the_old_cookie_is_worth_nothing(installation: Installation) -> None:
@@ -201,7 +210,7 @@ def test_a_wrong_password_in_the_form_of_an_act_is_refused(installation: Install
 MUTANTS = {
     "a proof holds for ever": (
         "people/presence.py",
-        "return now - visitor.session.proved_at <= PRESENCE_SECONDS",
+        "return -SET_BACK_SECONDS <= now - visitor.session.proved_at <= PRESENCE_SECONDS",
         "return True",
         "test_signing_in_is_a_proof_for_a_while",
     ),

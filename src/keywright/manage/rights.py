@@ -47,7 +47,7 @@ class Rights(Value, frozen=True, gc=False):
 
 UNRESTRICTED = Rights()
 #: Who is not restricted. Whatever is not named here is treated as a key: a word nobody knows must not open the door.
-_ON_THE_MACHINE = frozenset({ActorKind.COMMAND_LINE, ActorKind.LIBRARY, ActorKind.SYSTEM})
+ON_THE_MACHINE = frozenset({ActorKind.COMMAND_LINE, ActorKind.LIBRARY, ActorKind.SYSTEM})
 
 _READING = ("account:read", "audit:read", "keys:read", "usage:read")
 _MANAGING = (*_READING, "audit:export", "keys:write")
@@ -79,7 +79,7 @@ def authorise(
             session, does not allow it.
         NotFound: the account is not the actor's own, and the actor is no key of the operator's.
     """
-    if actor.kind in _ON_THE_MACHINE:
+    if actor.kind in ON_THE_MACHINE:
         return UNRESTRICTED
     if actor.kind is ActorKind.MEMBER:
         return _authorise_member(reads, actor, scope, account_id)
@@ -141,16 +141,19 @@ def require_portal(reads: Snapshot, session: PortalSession, policy: LimitPolicy,
 
     Raises:
         CallerRefused: it has ended; its account is disabled; the key that has made it is gone, disabled or expired, or
-            is no operator's any more.
+            is no operator's any more; a key has made it, and the account is the operator's own.
     """
     account = reads.account(session.account_id)
     if session.expires_at <= now or account is None or account.terms.disabled:
         raise CallerRefused("This session has ended.")
     # Somebody on the machine needs no key, and is not gone. Whatever is not named there is treated as a key.
-    if session.maker_kind not in _ON_THE_MACHINE:
+    if session.maker_kind not in ON_THE_MACHINE:
         row, _ = _good_key(reads, session.maker_id, policy, now)
         if OPERATOR_SCOPE not in row.scopes:
             raise CallerRefused("Who has opened this session is no operator any more.")
+        if account.operator:
+            # See `people.portals.Portals.new_link`: none is made, and one that is there from before opens nothing.
+            raise CallerRefused("This session has ended.")
     return account
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from keywright.audit import Action, Actor, AuditEvent
 from keywright.clock import Clock
-from keywright.errors import CallerRefused, Conflict, InvalidValue, NotFound
+from keywright.errors import CallerRefused, Conflict, Forbidden, InvalidValue, NotFound
 from keywright.links import web_url
 from keywright.manage import values as key_values
 from keywright.manage.manager import new_id
-from keywright.manage.rights import authorise, require_portal, settled
+from keywright.manage.rights import ON_THE_MACHINE, authorise, require_portal, settled
 from keywright.people.entry import SignInRefused
 from keywright.people.values import PortalVisitor, Visit, digest, new_secret
 from keywright.record import FULL_ACCESS, OPERATOR_SCOPE, LimitPolicy
@@ -58,7 +58,8 @@ class Portals:
     # Links
 
     def new_link(self, actor: Actor, given: Mapping[str, Any]) -> PortalLink:
-        """Make a link. For keys with the scope ``operator``, and whoever is on the machine.
+        """Make a link. For keys with the scope ``operator``, and whoever is on the machine; to the
+        operator's own account for the latter alone.
 
         Args:
             given: ``account_id``, and any of ``actor`` (whom it is for: up to 255 characters, for the audit log),
@@ -70,7 +71,7 @@ class Portals:
             NotFound: there is no such account.
             Conflict: the account is disabled.
             CallerRefused: the actor's key is no longer good.
-            Forbidden: it lacks the scope ``operator``.
+            Forbidden: it lacks the scope ``operator``, or the account is the operator's own.
         """
         session, text = self._parsed(actor, given)
         with settled(self._store), self._store.transaction() as tx:
@@ -78,6 +79,10 @@ class Portals:
             account = tx.account(session.account_id)
             if account is None:
                 raise NotFound("There is no such account.")
+            if account.operator and actor.kind not in ON_THE_MACHINE:
+                # In its portal a key that has this scope and no other would make keys with full access and without end,
+                # and delete the operator's own.
+                raise Forbidden("A key makes no link to the operator's own account.")
             if account.terms.disabled:
                 raise Conflict("This account is disabled.")
             tx.portal.delete_sessions_before(session.created_at)

@@ -16,6 +16,8 @@ from keywright.values import Value
 
 #: How long a proof holds.
 PRESENCE_SECONDS = 15 * 60
+#: How far a clock may have been set back since. Beyond it a proof of the future would hold for as long as that is.
+SET_BACK_SECONDS = 60
 
 
 class ProofRefused(KeywrightError):
@@ -35,7 +37,7 @@ class Proofs(Value, frozen=True, gc=False):
 
 def is_fresh(visitor: Visitor, now: float) -> bool:
     """Whether they have shown lately who they are."""
-    return now - visitor.session.proved_at <= PRESENCE_SECONDS
+    return -SET_BACK_SECONDS <= now - visitor.session.proved_at <= PRESENCE_SECONDS
 
 
 class Presence(Office):

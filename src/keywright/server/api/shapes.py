@@ -146,7 +146,9 @@ class Account(_Shape):
 class CreatePortalSession(_Shape):
     """Whom a link to the portal is for, and what they may do. Only the account is required."""
 
-    account_id: str = Field(description="Whose keys it is about.", examples=["acc_3Fw8Lq1Zt"])
+    account_id: str = Field(
+        description="Whose keys it is about; never the operator's own account.", examples=["acc_3Fw8Lq1Zt"]
+    )
     actor: str = Field(
         default="",
         min_length=1,
