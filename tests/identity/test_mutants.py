@@ -10,6 +10,7 @@ from support.mutants import assert_caught
 
 ATTACKS = "tests/identity/test_attacks.py"
 JOURNEYS = "tests/identity/test_journeys.py"
+TAKEN = "tests/identity/test_taken.py"
 OUTAGES = "tests/identity/test_outages.py"
 
 UNSIGNED = """        parts = [__import__("base64").urlsafe_b64decode(each + "==") for each in text.split(".")[:2]]
@@ -39,8 +40,14 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "a member is taken over": (
         "people/federation.py",
         "elif any(each.issuer == voucher.issuer for each in tx.people.identities(member.id)):",
-        "elif tx.people.delete_identities(member.id) < 0:",
+        "elif tx.people.delete_identities(member.id, 0) < 0:",
         f"{JOURNEYS}::test_a_used_address_takes_nobody_over",
+    ),
+    "who came first keeps a way in": (
+        "people/federation.py",
+        "            closed = self._close_ways_of_others(tx, member)\n",
+        "            pass\n",
+        f"{TAKEN}::test_who_was_there_before_is_shut_out",
     ),
 }
 
@@ -117,8 +124,8 @@ MORE: dict[str, tuple[str, str, str, str]] = {
     ),
     "who was removed comes back": (
         "people/federation.py",
-        "if tx.people.has_departed(email, voucher.issuer, voucher.subject):",
-        "if False:",
+        "departed = tx.people.has_departed(email, voucher.issuer, voucher.subject)",
+        "departed = False",
         f"{JOURNEYS}::test_who_was_removed_stays_out",
     ),
     "an old invitation": (

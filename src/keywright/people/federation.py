@@ -7,6 +7,7 @@ so it only counts once, when a member or an invitation is found by it, and only 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from keywright.audit import Action, Actor, ActorKind
 from keywright.errors import InvalidValue, NotFound
@@ -124,34 +125,59 @@ class Federation(Entry):
             if not theirs:
                 raise NotAdmitted(Refusal.INVITED)
             complete = member.totp_secret is None or not {voucher.acr, *voucher.methods}.isdisjoint(provider.strong)
-            return self._enter(tx, member, theirs[0].account_id, visit, complete=complete)
+            account_id = _first(theirs, self._operator(tx).id)
+            return self._enter(tx, member, account_id, visit, complete=complete)
 
     def _link(self, tx: Transaction, provider: Provider, voucher: Voucher, visit: Visit) -> Member:
         email = _verified_email(provider, voucher)
-        member = tx.people.member_by_email(email)
+        member, closed = tx.people.member_by_email(email), {}
         if member is None:
             member = self._join(tx, provider, voucher, email, visit)
         elif any(each.issuer == voucher.issuer for each in tx.people.identities(member.id)):
             # The address is somebody else's now. Whoever had it first is this member, and keeps what is theirs.
             raise NotAdmitted(Refusal.TAKEN, voucher.subject)
-        theirs = tx.people.memberships(member.id)
-        account_id = theirs[0].account_id if theirs else self._operator(tx).id
+        else:
+            closed = self._close_ways_of_others(tx, member)
+        operator_id = self._operator(tx).id
+        account_id = _first(tx.people.memberships(member.id), operator_id)
         tx.people.insert_identity(Identity(voucher.issuer, voucher.subject, member.id, self._clock.now()))
-        details = {"issuer": voucher.issuer, "subject": voucher.subject, "email": email}
+        details = {"issuer": voucher.issuer, "subject": voucher.subject, "email": email, **closed}
         self._audit(tx, _themselves(member, account_id, visit), account_id, Action.IDENTITY_LINK, member.id, details)
         return member
+
+    def _close_ways_of_others(self, tx: Transaction, member: Member) -> dict[str, Any]:
+        """Close what has let somebody in as a member whom an account other than the operator's may have made; what was
+        closed, for the audit log.
+
+        An owner can invite any address and take the invitation herself, with a password of her own. What she holds must
+        not open what the person whose address it is may do from now on. The second factor stays: it lets nobody in.
+        """
+        operator_id = self._operator(tx).id
+        if all(each.account_id == operator_id for each in tx.people.memberships(member.id)):
+            return {}
+        passkeys = tx.people.passkeys(member.id)
+        for each in passkeys:
+            tx.people.delete_passkey(member.id, each.id)
+        tx.people.update_member(member.id, password=None)
+        ended = tx.people.delete_sessions(member.id)
+        return {
+            "password_removed": member.password is not None,
+            "passkeys_removed": len(passkeys),
+            "sessions_ended": ended,
+        }
 
     def _join(self, tx: Transaction, provider: Provider, voucher: Voucher, email: str, visit: Visit) -> Member:
         now = self._clock.now()
         invited = [each for each in tx.people.invitations_of(email) if each.expires_at > now]
         places = [(each.account_id, Role(each.role), each.created_by) for each in invited]
-        if not places and provider.new_members:
-            # Who was removed is not to come back by the same door a moment later.
-            if tx.people.has_departed(email, voucher.issuer, voucher.subject):
-                raise NotAdmitted(Refusal.INVITED, "removed before")
-            places = [(self._operator(tx).id, Role(provider.new_members), "")]
+        # Who was removed is not to come back by the same door a moment later.
+        departed = tx.people.has_departed(email, voucher.issuer, voucher.subject)
+        operator_id = self._operator(tx).id
+        # An invitation of another account, which anybody may have made, keeps nobody out of the operator's.
+        if provider.new_members and not departed and all(each != operator_id for each, _, _ in places):
+            places.insert(0, (operator_id, Role(provider.new_members), ""))
         if not places:
-            raise NotAdmitted(Refusal.INVITED)
+            raise NotAdmitted(Refusal.INVITED, "removed before" if provider.new_members else "")
         member = self._new_member(email, _name(voucher, email), None)
         tx.people.insert_member(member)
         for account_id, role, invited_by in places:
@@ -177,7 +203,8 @@ class Federation(Entry):
     def unlink(self, actor: Actor, account_id: str, email: str) -> int:
         """Forget who a member is at providers, and end all their sessions; how many identities there were.
 
-        Whoever comes next with their address, verified, is linked to them anew. To keep somebody out, remove them.
+        Whoever comes next with their address, verified, is linked to them anew. To keep somebody out, remove them. Who
+        they were at providers is among who has departed from now on, so that no removal is too late for it.
 
         Raises:
             CallerRefused, Forbidden: as in `Directory`.
@@ -189,12 +216,19 @@ class Federation(Entry):
             if member is None or tx.people.membership(account_id, member.id) is None:
                 raise NotFound("There is no member with this address. `keywright admin list` shows them.")
             unlinked = tx.people.identities(member.id)
-            tx.people.delete_identities(member.id)
+            tx.people.delete_identities(member.id, self._clock.now())
             tx.people.delete_sessions(member.id)
             for each in unlinked:
                 details = {"issuer": each.issuer, "subject": each.subject}
                 self._audit(tx, actor, account_id, Action.IDENTITY_UNLINK, member.id, details)
         return len(unlinked)
+
+
+def _first(theirs: list[Membership], operator_id: str) -> str:
+    """The account of the oldest membership; of several that began together, and where there is none, the operator's."""
+    if not theirs:
+        return operator_id
+    return min(theirs, key=lambda each: (each.created_at, each.account_id != operator_id)).account_id
 
 
 def _require_terms(provider: Provider, voucher: Voucher) -> None:

@@ -233,8 +233,8 @@ class PeopleWrites(PeopleReads, Protocol):
         """Add an identity, which must be nobody's: ask before, in the same transaction."""
         ...
 
-    def delete_identities(self, member_id: str) -> int:
-        """Remove all identities of the member; how many there were."""
+    def delete_identities(self, member_id: str, left_at: float) -> int:
+        """Remove all identities of the member, which have departed from then on; how many there were."""
         ...
 
     def set_role(self, membership: Membership) -> None:

@@ -183,22 +183,25 @@ class SqlPeople:
     def delete_member(self, member_id: str, left_at: float) -> None:
         """See `PeopleWrites.delete_member`."""
         member = self.member(member_id)
-        marks = {_mark(member.email)} if member else set()
-        marks |= {_mark(each.issuer, each.subject) for each in self.identities(member_id)}
+        self._depart({_mark(member.email)} if member else set(), left_at)
+        self.delete_identities(member_id, left_at)
+        for table in (tables.sessions, tables.recovery_codes, tables.passkeys, tables.memberships):
+            self._remove(table, table.c.member_id == member_id)
+        self._remove(tables.members, tables.members.c.id == member_id)
+
+    def _depart(self, marks: set[bytes], left_at: float) -> None:
         self._remove(tables.departures, tables.departures.c.digest.in_(marks))
         if marks:
             rows = [{"digest": each, "left_at": left_at} for each in marks]
             self._connection.execute(insert(tables.departures), rows)
-        for table in (tables.sessions, tables.recovery_codes, tables.identities, tables.passkeys, tables.memberships):
-            self._remove(table, table.c.member_id == member_id)
-        self._remove(tables.members, tables.members.c.id == member_id)
 
     def insert_identity(self, identity: Identity) -> None:
         """See `PeopleWrites.insert_identity`."""
         self._connection.execute(insert(tables.identities), _columns(identity))
 
-    def delete_identities(self, member_id: str) -> int:
+    def delete_identities(self, member_id: str, left_at: float) -> int:
         """See `PeopleWrites.delete_identities`."""
+        self._depart({_mark(each.issuer, each.subject) for each in self.identities(member_id)}, left_at)
         return self._remove(tables.identities, tables.identities.c.member_id == member_id)
 
     def set_role(self, membership: Membership) -> None:
