@@ -219,7 +219,8 @@ class UsageRecorder:
 
     def _join_oldest(self) -> None:
         """Count the oldest hour to the one after it: no request is lost, only when it was is told less well."""
-        oldest, next_one = sorted(self._tables)[:2]
+        # Never the one that is being noted in: where a clock was set back, that may be the oldest.
+        oldest, next_one = sorted(hour for hour, table in self._tables.items() if table is not self._noted)[:2]
         into = self._tables[next_one]
         for slot, noted in self._tables.pop(oldest).items():
             _join(into.setdefault(slot, noted), noted)

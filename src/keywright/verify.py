@@ -216,10 +216,11 @@ class Verifier:
         return outcome
 
     def _refuse(self, record: Record, reason: Reason, request: Request, now: float) -> Refused:
+        told = reason not in (Reason.DISABLED, Reason.EXPIRED)
+        # Before it is noted: where the counters cannot be read, the answer is another.
+        standing = self._standing(record, now) if told else None
         self._note(record, request, OUTCOME_OF[reason], now)
-        if reason in (Reason.DISABLED, Reason.EXPIRED):
-            return Refused(reason, record)
-        return Refused(reason, record, self._standing(record, now))
+        return Refused(reason, record, standing)
 
     def _standing(self, record: Record, now: float) -> Decision | None:
         if not record.limits and record.account_limits is None:

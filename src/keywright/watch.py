@@ -12,7 +12,6 @@ import threading
 
 from keywright.cache import RecordCache
 from keywright.clock import SystemClock
-from keywright.errors import KeywrightError
 from keywright.limits.base import Limiter
 from keywright.stores.base import Disturbance, Store
 
@@ -55,7 +54,7 @@ class Watcher:
                 self._limiter.follow()
                 _log.error("The counters of limits were removed or exchanged. It is counted in the new ones now.")
             self._lost = False
-        except (KeywrightError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong here must not end the looking
             if not self._lost:
                 _log.error("The counters of limits were removed or exchanged, and cannot be followed: %s", error)
             self._lost = True

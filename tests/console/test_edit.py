@@ -160,6 +160,27 @@ def test_two_who_change_at_once(installation: Installation, owner: Desk, admin: 
     assert (row.name, row.scopes) == ("Mine", ("keys:read",))
 
 
+def test_only_what_others_changed_is_told(installation: Installation, owner: Desk, admin: Desk) -> None:
+    """Beside a field stands what the key is now only where that is not what was meant, however it is written: full
+    access is no list, and a browser breaks lines in its own way."""
+    key = installation.create("Before", metadata={"a": 1, "b": [1, 2]})
+    path = f"{KEYS}/{key.row.id}/edit"
+    fields = opened(owner, key.row.id, metadata='{"b": [1, 2],\r\n "a": 1}')
+    assert admin.post(path, opened(admin, key.row.id, name="Theirs")).status_code == 303
+    refused = owner.post(path, fields)
+
+    assert refused.status_code == 409
+    assert re.findall(r"Is now:\s+(\S+)", seen(refused)) == ["Theirs"]
+
+
+def test_true_is_not_one(installation: Installation, owner: Desk) -> None:
+    """A value of metadata that only changes its type is changed."""
+    key = installation.create("Mine", metadata={"active": 1})
+    fields = opened(owner, key.row.id, metadata='{"active": true}')
+    assert owner.post(f"{KEYS}/{key.row.id}/edit", fields).status_code == 303
+    assert row_of(installation, key.row.id).metadata == '{"active":true}'
+
+
 def test_an_error_does_not_make_an_old_form_new(installation: Installation, owner: Desk) -> None:
     """Who mends a typing error in a form that has grown old meanwhile does not write over the other's change."""
     key = installation.create("Before")

@@ -12,6 +12,7 @@ import pytest
 
 from console.desk import COOKIE, PORTAL_COOKIE, Desk, seen
 from console.test_doors import SITES, filled
+from console.test_edit import form_of
 from console.test_pages import POLICY, links
 from house.rules import SOURCE
 from keywright import ManualClock, colour
@@ -348,6 +349,20 @@ def test_only_what_may_be_given_is_offered(installation: Installation, face: InP
     assert "usage:read" in seen(refused)
     rows = [each.row.scopes for each in installation.keywright.manager.keys(ME, account_id)]
     assert rows == [("keys:read", "orders:read"), ("orders:read",)]
+
+
+def test_who_may_give_little_can_rename_a_key_with_more(
+    installation: Installation, face: InProcess, account_id: str
+) -> None:
+    """A form that was not touched but for the name changes the name, also where the key may do more than somebody in
+    the portal may give."""
+    some = opened(face, account_id, scopes=["keys:read"])
+    made = installation.keywright.manager.create(ME, account_id, {"name": "Before"})
+    path = f"{KEYS}/{made.row.id}/edit"
+    form = form_of(some.get(path))
+    assert some.post(path, {**form, "name": ["After"]}).status_code == 303
+    row = installation.keywright.manager.key(ME, account_id, made.row.id).row
+    assert (row.name, row.scopes) == ("After", ("*",))
 
 
 def test_a_limit_beyond_the_default_is_said_beside_the_field(jane: Desk) -> None:

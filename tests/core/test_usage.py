@@ -338,6 +338,26 @@ def test_what_cannot_be_written_for_days_fills_no_memory(installation: Installat
     assert [each.count for each in hours] == [21, *[1] * (MAX_UNWRITTEN_HOURS - 1)]
 
 
+def test_a_clock_that_is_set_back_loses_no_use(installation: Installation, clock: ManualClock) -> None:
+    """Also where nothing could be written for days, and the hour that is now is the oldest of all."""
+    watching = Watching(installation)
+    created = installation.create(rate_limit=None)
+    watching.usage_store.unreachable.add("add")
+    for hours in [1] * MAX_UNWRITTEN_HOURS + [-100, 0, 0]:
+        watching.verifier.verify(created.key)
+        with pytest.raises(Unavailable):
+            watching.usage.flush()
+        clock.advance(hours * 3600)
+    watching.verifier.verify(created.key)
+    watching.usage_store.unreachable.clear()
+    watching.usage.flush()
+    now = clock.now()
+    hourly = installation.keywright.manager.report(
+        ME, installation.account_id, now - 400_000, now + 800_000, key_id=created.row.id, daily=False
+    )
+    assert sum(each.count for each in hourly) == MAX_UNWRITTEN_HOURS + 4
+
+
 def test_hours_without_end_are_caught(tmp_path: Path) -> None:
     """The check of unwritten hours fails where all of them are kept."""
     test = "tests/core/test_usage.py::test_what_cannot_be_written_for_days_fills_no_memory"

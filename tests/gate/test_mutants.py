@@ -98,6 +98,12 @@ MUTANTS = {
         "return cache",
         f"{SEEN}::test_a_key_that_changed_is_looked_at_anew[False-deleted]",
     ),
+    "what is remembered now is what was looked at": (
+        "server/gate/lane.py",
+        "return held if held and held[1].record is record else None",
+        "return held",
+        f"{SEEN}::test_a_caller_that_changes_while_it_asks_is_not_kept",
+    ),
     "bytes are the same whoever sends them": (
         "server/gate/lane.py",
         "if seen.peer != peer:",

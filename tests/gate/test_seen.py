@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 import pytest
 
-from keywright import ManualClock
+from keywright import Keywright, ManualClock
 from keywright.manage.manager import Created
-from keywright.outcome import Refused
-from keywright.server.gate.lane import Answered
+from keywright.outcome import Outcome, Refused
+from keywright.record import Request
+from keywright.server.edge import EVERY_ANSWER
+from keywright.server.gate.gate import Gate
+from keywright.server.gate.lane import Answered, Lane
+from keywright.server.gate.seen import MAX_KEPT_CHARACTERS
+from keywright.server.gate.verdict import Verdicts
+from keywright.server.verifying import CountedKeys
 from support.faces import Headers, OverHttp, beside
 from support.gate import ABOUT, PROXY, STRANGER, Roads, raw, written
 from support.installation import ME
@@ -145,6 +151,65 @@ def test_what_was_refused_is_not_kept(roads: Roads) -> None:
     assert answered.seen is None
     roads.lane.keep(DATA, LINE, answered)
     assert again(roads) is None
+
+
+class Interfering:
+    """Keys that somebody changes at the very moment at which one was verified, and that are remembered anew at once."""
+
+    def __init__(self, keywright: Keywright, change: Callable[[], object], remember: Sequence[str]) -> None:
+        self._keywright, self._change, self._remember = keywright, change, remember
+        self.again = keywright.verifier.again
+
+    def warm(self, key: str, request: Request) -> Outcome | None:
+        """See `Keys.warm`."""
+        outcome = self._keywright.warm(key, request)
+        self._change()
+        for each in self._remember:
+            self._keywright.verifier.identify(each)
+        return outcome
+
+
+def interfered(roads: Roads, created: Created, remember: Sequence[str]) -> Lane:
+    """A lane under whose hands the key loses a scope that it had."""
+
+    def change() -> None:
+        roads.keywright.manager.update(ME, roads.account_id, created.row.id, {"scopes": ["invoices:read"]})
+
+    keys = cast(CountedKeys, Interfering(roads.keywright, change, remember))
+    return Lane(roads.keywright, keys, Gate(roads.keywright, lambda *_: ""), Verdicts(), EVERY_ANSWER)
+
+
+def test_what_changes_while_it_is_looked_at_is_not_kept(roads: Roads) -> None:
+    """S55: an answer that was written of a key as it was a moment ago is given once, and never again."""
+    created = roads.remembered(rate_limit=None)
+    lane = interfered(roads, created, [created.key])
+    answered = lane.forward(b"/v1/gate", raw((("X-API-Key", created.key), *ABOUT)), PROXY)
+    assert answered
+    assert b"x-auth-scopes: *" in answered.tail
+    lane.keep(DATA, LINE, answered)
+    assert lane.again(DATA, PROXY) is None
+
+
+def test_a_caller_that_changes_while_it_asks_is_not_kept(roads: Roads, caller: Created) -> None:
+    """The same of whoever asks: what it was allowed a moment ago allows it nothing later."""
+    asked = roads.remembered(rate_limit=None)
+    lane = interfered(roads, caller, [caller.key, asked.key])
+    headers = raw((("X-API-Key", caller.key), ("Content-Type", "application/json")))
+    answered = lane.verify(headers, STRANGER, json.dumps({"key": asked.key}).encode())
+    assert answered
+    lane.keep(DATA, ("POST", "/v1/keys/verify"), answered)
+    assert lane.again(DATA, STRANGER) is None
+
+
+def test_what_is_long_is_not_kept(roads: Roads) -> None:
+    """Whoever sends long texts fills no memory with them."""
+    created = roads.remembered(rate_limit=None)
+    for agent, kept in (("a" * MAX_KEPT_CHARACTERS, False), ("a" * (MAX_KEPT_CHARACTERS - 20), True)):
+        headers = (("X-API-Key", created.key), ("X-Forwarded-For", "192.0.2.7"), ("User-Agent", agent))
+        answered = roads.fast("/v1/gate", headers)
+        assert answered
+        roads.lane.keep(DATA, LINE, answered)
+        assert (again(roads) is not None) is kept
 
 
 def asks(roads: Roads, caller: Created, key: str) -> None:

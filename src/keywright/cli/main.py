@@ -16,8 +16,8 @@ from keywright.errors import ActError, ActFault, Misconfigured, Unavailable
 COMMANDS = {
     "serve": ("serve", "Serve the API."),
     "keys": ("keys", "Create, list, show, rotate, disable, delete keys."),
-    "accounts": ("accounts", "Create and list accounts."),
-    "admin": ("admin", "Members: set up, create, list, let in."),
+    "accounts": ("accounts", "Create, list, change and disable accounts."),
+    "admin": ("admin", "Members: set up, create, list, let in, take passkeys away."),
     "portal": ("portal", "Let customers manage their own keys."),
     "verify": ("verify", "Verify the key on standard input."),
     "campaigns": ("campaigns", "List trigger campaigns."),

@@ -106,6 +106,8 @@ def metadata(value: Any) -> str:
         raise InvalidValue(f"metadata must not be nested deeper than {METADATA_DEPTH}.", "metadata")
     try:
         text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+        # Half a surrogate pair would be stored, and be shown nowhere.
+        json.dumps(value, ensure_ascii=False).encode()
     except (TypeError, ValueError) as error:
         raise InvalidValue("metadata must be plain JSON.", "metadata") from error
     if len(text) > METADATA_BYTES:

@@ -27,6 +27,7 @@ _ACCESS = "keywright.access"
 #: A line from behind the request's id up to its time.
 _REST = f'", "event": "request", "level": "info", "logger": "{_ACCESS}", "timestamp": "'
 _METHOD_CHARACTERS = 16
+_USUAL_CHARACTERS = 512
 _PATH_CHARACTERS = 200
 #: Nothing that our own paths hold looks like this. In other text it would hide half of every traceback.
 _PIECE_OF_A_KEY = re.compile(r"(?=[a-z]*[0-9A-Z])[0-9A-Za-z]{12,}")
@@ -96,7 +97,9 @@ class RequestLog:
             asyncio.get_running_loop().call_soon(self._write)
             self._end = f'{_REST}{self._timestamp()}"}}\n'
         who = _who(client, record.key_id, record.account_id) if record else _who(client, "", "")
-        self._lines.append(f"{self._what(method, path, status)}{seconds * 1000:.2f}{who}{request_id}{self._end}")
+        # Long ones are nobody's usual paths, and thousands of them would fill the memory.
+        what = self._what if len(path) <= _USUAL_CHARACTERS else self._what_was_asked
+        self._lines.append(f"{what(method, path, status)}{seconds * 1000:.2f}{who}{request_id}{self._end}")
 
     def _write(self) -> None:
         lines, self._lines = self._lines, []

@@ -17,6 +17,7 @@ from keywright.server.console.key_forms import (
     Form,
     KeyForm,
     filled,
+    most_scopes,
     offered_scopes,
     templates,
 )
@@ -58,7 +59,9 @@ class _EditPages:
     def _form(self, ask: Ask, row: KeyRow, form: Form, status: int = 200, error: ActError | None = None) -> Response:
         offered = self._offered(ask)
         changed = error is not None and error.member == _EDITION
-        more = row.scopes if row.scopes != (FULL_ACCESS,) else ()
+        # Full access has a choice of its own, for whoever may give it; for others it is a scope like any that is there.
+        full = row.scopes == (FULL_ACCESS,) and FULL_ACCESS in most_scopes(ask)
+        more = () if full else row.scopes
         return self._pages.answer(
             ask,
             "edit.html.j2",
@@ -78,14 +81,15 @@ class _EditPages:
 
     def _others(self, ask: Ask, row: KeyRow, form: Form, offered: list[str]) -> dict[str, str]:
         """What the key is now, by field, where that is not what was typed."""
-        present = filled(ask, row, offered)
+        words, present = self._pages.words, filled(ask, row, offered)
         texts = {name: present[name][0] for name in ("name", "rate_limit", "networks", "metadata")}
-        others = {name: text for name, text in texts.items() if form.get(name, [""])[0].strip() != text}
-        if (form.get("access"), form.get("scope", [])) != (present["access"], present["scope"]):
-            others["scopes"] = ", ".join(row.scopes)
+        texts["scopes"] = words("keys.full_access") if row.scopes == (FULL_ACCESS,) else ", ".join(row.scopes)
+        # By what they mean: a browser writes line breaks in its own way, and an order may be another.
+        meant = KeyForm(ask, words, offered).untouched(row, self._keywright.clock.now())
+        others = {name: text for name, text in texts.items() if name not in meant}
         if form.get("expires") != [KEEP]:
             never = show.never(row.expires_at)
-            others["expires"] = self._pages.words("keys.no_expiry") if never else show.day(row.expires_at)
+            others["expires"] = words("keys.no_expiry") if never else show.day(row.expires_at)
         return others
 
     def _offered(self, ask: Ask) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from keywright.adapters.json_body import MalformedJson, parse_json
@@ -12,7 +12,7 @@ from keywright.errors import InvalidValue
 from keywright.manage import values
 from keywright.manage.values import KNOWN_SCOPES
 from keywright.people.values import PortalVisitor
-from keywright.record import FULL_ACCESS, OPERATOR_SCOPE, KeyRow, missing_scopes
+from keywright.record import FULL_ACCESS, NEVER, OPERATOR_SCOPE, KeyRow, missing_scopes
 from keywright.route import Route
 from keywright.server.console.ask import Ask
 from keywright.server.console.words import Words
@@ -113,8 +113,8 @@ class KeyForm:
         return {**given, **self._expiry()}
 
     def changes(self, row: KeyRow, now: float) -> dict[str, Any]:
-        """The members in which the form differs from the key, and no other: what somebody has not touched is neither
-        judged again nor noted as changed."""
+        """The members in which the form differs from the key, and no other: what somebody has not touched is not noted
+        as changed."""
         given = {
             "name": self._ask.field("name"),
             "scopes": self._scopes(),
@@ -126,7 +126,27 @@ class KeyForm:
         elif row.limits is not None:
             raise InvalidValue(self._words("edit.limit_needed", word=NO_LIMIT), "rate_limit")
         changed = {each: value for each, value in given.items() if _differs(row, each, value, now)}
-        return {**changed, **self._expiry()}
+        expiry = self._expiry()
+        return changed if expiry == {"expires_at": None} and row.expires_at == NEVER else {**changed, **expiry}
+
+    def untouched(self, row: KeyRow, now: float) -> frozenset[str]:
+        """The fields that mean what the key is now. One that means nothing is not among them."""
+        meant = {
+            "name": lambda: self._ask.field("name"),
+            "scopes": self._scopes,
+            "networks": self._networks,
+            "metadata": self._metadata,
+            "rate_limit": self._limits,
+        }
+        return frozenset(member for member, value in meant.items() if self._is_meant(row, member, value, now))
+
+    def _is_meant(self, row: KeyRow, member: str, value: Callable[[], Any], now: float) -> bool:
+        if member == "rate_limit" and not self._ask.field(member).strip():
+            return row.limits is None
+        try:
+            return not _differs(row, member, value(), now)
+        except InvalidValue:
+            return False
 
     def _scopes(self) -> list[str]:
         known = templates(self._ask, self._offered)
@@ -167,10 +187,15 @@ class KeyForm:
             raise InvalidValue(self._words("create.unknown_day"), "expires_at") from None
 
 
+def _canonical(text: str) -> str:
+    """JSON in one form. Compared as values, 1 would be the same as true."""
+    return json.dumps(json.loads(text), sort_keys=True)
+
+
 def _differs(row: KeyRow, member: str, value: Any, now: float) -> bool:
     ((column, parsed),) = values.parse_members({member: value}, now).items()
     before = getattr(row, column)
     if column == "metadata":
         # The same object may have been written with other blanks, or in another order.
-        return bool(json.loads(parsed) != json.loads(before))
+        return _canonical(parsed) != _canonical(before)
     return bool(parsed != before)

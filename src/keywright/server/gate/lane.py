@@ -168,9 +168,15 @@ class Lane:
         if isinstance(outcome, Refused):
             return self._refused(Asked(route, key, path_asked(route, rest, read), ""), outcome, now, client)
         written = self._written(outcome.record)
-        held = self._verifier.recall(key)
+        held = self._held(key, outcome.record)
         seen = held and SeenPassage(peer, *held, request, route, written)
         return self._passed(outcome, route, written, client, now, seen)
+
+    def _held(self, key: str, record: Record | None) -> tuple[bytes, Accepted] | None:
+        """Where the verifier remembers the record of which all was said and checked; None if it remembers another by
+        now. That one must be looked at before anything is kept of it."""
+        held = self._verifier.recall(key)
+        return held if held and held[1].record is record else None
 
     def _verified_now(self, key: str, request: Request) -> Outcome | None:
         try:
@@ -270,7 +276,7 @@ class Lane:
         use = Request(address=client, user_agent=_text(read, _AGENT) or "")
         seen = None
         if outcome.record is not None:
-            callers, held = self._verifier.recall(key), self._verifier.recall(asked)
+            callers, held = self._held(key, caller), self._held(asked, outcome.record)
             seen = callers and held and SeenQuestion(peer, *callers, use, *held, request)
         return self._told_verdict(caller, use, outcome, seen)
 

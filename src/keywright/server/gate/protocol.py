@@ -54,7 +54,11 @@ class LaneProtocol(Protocol):
             self._read(data)
             return
         started = self.app.elapsed()
-        found = self._lane.again(data, self.client[0] if self.client else "")
+        try:
+            found = self._lane.again(data, self.client[0] if self.client else "")
+        except Exception as error:  # noqa: BLE001 - the connection would be cut; what is read is answered all the same
+            self.app.lane_failed(error)
+            found = None
         if isinstance(found, tuple):
             self._stop_deadline()
             self._send(*found, started)

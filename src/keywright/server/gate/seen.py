@@ -21,8 +21,9 @@ from keywright.values import Value
 
 #: Longer requests are read each time: to look for one costs time by its length.
 MAX_SEEN_BYTES = 4096
-#: How many are remembered; at most 30 MB.
-MAX_SEEN = 65_536
+#: How many are remembered, and how many characters that a client chose in one of them; at most 50 MB in all.
+MAX_SEEN = 32_768
+MAX_KEPT_CHARACTERS = 512
 #: 256 bits of a secret prefix fill half a block of SHA-256. What it gives is shown to nobody, so its one weakness as a
 #: keyed hash, that a longer text's follows from a shorter one's, is nothing to anybody; it is the quickest there is.
 _SECRET_BYTES = 32
@@ -84,7 +85,16 @@ class SeenRequests:
         return self._seen.get(fingerprint.digest())
 
     def keep(self, data: bytes, line: Line, seen: Seen) -> None:
-        """Remember what was read of ``data``, which is one whole request and nothing else."""
+        """Remember what was read of ``data``, which is one whole request and nothing else, unless that is long."""
+        if sum(map(len, _chosen(line, seen))) > MAX_KEPT_CHARACTERS:
+            return
         fingerprint = self._new_fingerprint()
         fingerprint.update(data)
         self._seen.put(fingerprint.digest(), (line, seen))
+
+
+def _chosen(line: Line, seen: Seen) -> tuple[str, ...]:
+    """All texts of a request that are kept and may be of any length."""
+    use = seen.use.user_agent if isinstance(seen, SeenQuestion) else ""
+    asked = seen.request
+    return (*line, use, asked.user_agent, *asked.scopes)

@@ -208,7 +208,6 @@ document.addEventListener("submit", (event) => {
 
 // Who pastes a whole key into the search looks for that key. It stays here: only its end is asked for.
 document.addEventListener("input", (event) => {
-  if (event.target.id === "q" && /^[\w.-]{24,}$/.test(event.target.value.trim())) {
-    event.target.value = event.target.value.trim().slice(-4);
-  }
+  const key = event.target.id === "q" && /[0-9A-Za-z]{24,}(?=[^0-9A-Za-z]*$)/.exec(event.target.value);
+  if (key) event.target.value = key[0].slice(-4);
 }, true);
