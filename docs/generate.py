@@ -95,6 +95,10 @@ FACTS = {
         "people.throttle.FIGURES_TRIES", plain, "Wrong one-time codes of a person, from anywhere; then 429."
     ),
     "figures_time": Fact("people.throttle.FIGURES_SECONDS", seconds, "In what time; and how long it lasts."),
+    "session_tries": Fact(
+        "people.throttle.SESSION_TRIES", plain, "Wrong passwords in one session, from anywhere; then 429."
+    ),
+    "session_time": Fact("people.throttle.SESSION_SECONDS", seconds, "In what time."),
     "door": Fact("server.console.app.MOST_WAITING", plain, "Strangers' requests to the console that wait; 503 above."),
     "setup_link": Fact("people.entry.SETUP_SECONDS", seconds, "How long a setup link works."),
     "sign_in_link": Fact("people.entry.LINK_SECONDS", seconds, "How long a sign-in link works."),

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from keywright.people import throttle
+from keywright.errors import InvalidValue
+from keywright.people import throttle, totp
 from keywright.people.entry import SignInRefused
+from keywright.people.presence import ProofRefused
 from keywright.people.throttle import TooManyAttempts
-from people.staff import PASSWORD, claimed, code_now, here, with_second_factor, wrong_code
+from people.staff import PASSWORD, claimed, code_now, here, signed_in, visitor, with_second_factor, wrong_code
 from support.installation import Installation
 from support.mutants import assert_caught, with_long_form
 
 HERE = "tests/people/test_lockout.py::"
 HOME = here("198.51.100.7")
+OTHER = "copper lantern drifts"
 AT_ONCE, _ = throttle.PROOF_LIMITS[0]
 FROM_ANYWHERE = throttle.FIGURES_TRIES
 
@@ -118,8 +121,58 @@ def test_who_hammers_at_the_password_keeps_nobody_out(installation: Installation
     assert way_in.sign_in("maya@example.com", PASSWORD, HOME).complete
 
 
+def test_a_stolen_session_guesses_no_password(installation: Installation) -> None:
+    """Wrong passwords within one session are few, from however many networks, where it asks who it is and where the
+    password is changed together; the person has another session, which takes the right one."""
+    me, keywright = visitor(installation, claimed(installation)), installation.keywright
+    for network in range(throttle.SESSION_TRIES // 2):
+        with pytest.raises(ProofRefused):
+            keywright.presence.show_password(me, "wrong password 123", here(f"2001:db8:0:{network:x}::1"))
+        with pytest.raises(InvalidValue):
+            keywright.directory.change_password(me, "wrong password 123", OTHER, here(f"2001:db8:1:{network:x}::1"))
+    installation.clock.advance(throttle.SESSION_SECONDS - 1)
+    with pytest.raises(TooManyAttempts):
+        keywright.presence.show_password(me, PASSWORD, here("2001:db8:2::1"))
+    with pytest.raises(TooManyAttempts):
+        keywright.directory.change_password(me, PASSWORD, OTHER, here("2001:db8:2::1"))
+
+    again = visitor(installation, signed_in(installation))
+    assert keywright.presence.show_password(again, PASSWORD, here("2001:db8:2::1")).complete
+
+
+def test_a_right_password_counts_for_none(installation: Installation) -> None:
+    """Who shows the right password, and chooses a bad new one or mistypes the code of a new second factor, as often as
+    they like, is not kept from showing it; nor do they give back what was tried before in their session."""
+    me, keywright = visitor(installation, claimed(installation)), installation.keywright
+    secret = totp.new_secret()
+    elsewhere = range(throttle.SESSION_TRIES - 1)
+    for network in elsewhere:
+        with pytest.raises(ProofRefused):
+            keywright.presence.show_password(me, "wrong password 123", here(f"2001:db8:0:{network:x}::1"))
+    for _ in range(AT_ONCE + 1):
+        with pytest.raises(InvalidValue):
+            keywright.directory.change_password(me, PASSWORD, "short", HOME)
+        with pytest.raises(InvalidValue):
+            keywright.directory.set_totp(me, secret, wrong_code(installation.clock, secret), PASSWORD, HOME)
+    me = visitor(installation, keywright.presence.show_password(me, PASSWORD, HOME).text)
+    with pytest.raises(ProofRefused):
+        keywright.presence.show_password(me, "wrong password 123", HOME)
+    with pytest.raises(TooManyAttempts):
+        keywright.presence.show_password(me, PASSWORD, HOME)
+
+
 #: What goes wrong: what stands there, what stands there then, who notices. All in people/throttle.py.
 MUTANTS = {
+    "nothing counts by session": (
+        "limits.append((_session(proof, session_id), SESSION_TRIES, SESSION_SECONDS))",
+        "pass",
+        "test_a_stolen_session_guesses_no_password",
+    ),
+    "a right password counts": (
+        "tx.people.take_attempt_back(_session(proof, session_id))",
+        "pass",
+        "test_a_right_password_counts_for_none",
+    ),
     "codes are counted by person alone": (
         "return subject(proof, str(seconds), member_id, network_of(address))",
         "return subject(proof, str(seconds), member_id)",
@@ -132,14 +185,14 @@ MUTANTS = {
     ),
     "a refused try counts for the others": ("                break\n", "", "test_who_guesses_keeps_nobody_out"),
     "signing in gives all tries back": (
-        "tx.people.take_attempt_back(",
-        "tx.people.forget_attempts(",
+        "tx.people.take_attempt_back(subject(proof, member_id))",
+        "tx.people.forget_attempts(subject(proof, member_id))",
         "test_who_signs_in_gives_nobody_their_tries_back",
     ),
 }
 
 
-@pytest.mark.parametrize("fault", with_long_form(MUTANTS, 2))
+@pytest.mark.parametrize("fault", with_long_form(MUTANTS, 4))
 def test_a_fault_in_counting_is_caught(tmp_path: Path, fault: str) -> None:
     """The tests of who is refused for whose tries can fail."""
     old, new, test = MUTANTS[fault]

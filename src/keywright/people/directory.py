@@ -208,7 +208,6 @@ class Directory(Office):
         hashed = self._passwords.hash(require_good(new, visitor.member.email, visitor.member.name))
         with self._store.transaction() as tx:
             member = require_member(tx, visitor)
-            forget_proof(tx, Proof.PASSWORD, member.id, visit.address)
             tx.people.update_member(member.id, password=hashed)
             tx.people.delete_sessions(member.id, visitor.session.digest)
             self._audit(tx, visitor.actor(visit), visitor.account.id, Action.PASSWORD_CHANGE, member.id)
@@ -219,9 +218,13 @@ class Directory(Office):
                 raise ProofNeeded
             return
         # Somebody at an unlocked screen must not be able to try them out.
-        count_proof(self._store, Proof.PASSWORD, visitor.member.id, visit.address, self._clock.now())
+        who = Proof.PASSWORD, visitor.member.id, visit.address
+        count_proof(self._store, *who, self._clock.now(), session_id=visitor.session.id)
         if not self._passwords.matches(password, visitor.member.password):
             raise InvalidValue("This is not your password.", "password")
+        # At once, and not with the act: what else is wrong with it must not count as a wrong password.
+        with self._store.transaction() as tx:
+            forget_proof(tx, *who, session_id=visitor.session.id)
 
     def set_totp(self, visitor: Visitor, secret: bytes, code: str, password: str, visit: Visit) -> list[str]:
         """Ask for a code at each sign-in from now on; answers the recovery codes, which are not shown again.
@@ -241,7 +244,6 @@ class Directory(Office):
             if member.totp_secret is not None:
                 # Two at once: the telephone of the first would hold a secret that is no longer asked for.
                 raise InvalidValue("A code is asked for already. Switch that off first.", "code")
-            forget_proof(tx, Proof.PASSWORD, member.id, visit.address)
             tx.people.update_member(member.id, totp_secret=self._sealer.seal(secret, member.id), totp_step=step)
             tx.people.set_recovery_codes(member.id, [self._sealer.digests(each)[0] for each in codes])
             tx.people.delete_sessions(member.id, visitor.session.digest)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from keywright.errors import KeywrightError
 from keywright.people.entry import proof_of, require_member, takes_code
 from keywright.people.office import Office
-from keywright.people.throttle import Proof, count_proof
+from keywright.people.throttle import Proof, count_proof, forget_proof
 from keywright.people.values import Entered, Visit, Visitor
 from keywright.values import Value
 
@@ -61,15 +61,17 @@ class Presence(Office):
 
         Raises:
             ProofRefused: it is another one, there is none, or it is not enough, because there is a second factor.
-            TooManyAttempts: wrong ones.
+            TooManyAttempts: wrong ones, from this network or in this session.
         """
-        count_proof(self._store, Proof.PASSWORD, visitor.member.id, visit.address, self._clock.now())
+        member_id, session_id = visitor.member.id, visitor.session.id
+        count_proof(self._store, Proof.PASSWORD, member_id, visit.address, self._clock.now(), session_id=session_id)
         kept = visitor.member.password
         right = self._passwords.matches(password, kept)
         with self._store.transaction() as tx:
             member = require_member(tx, visitor)
             # Read again: it may have been changed while the slow hash was made.
             if right and member.password == kept and member.totp_secret is None:
+                forget_proof(tx, Proof.PASSWORD, member_id, visit.address, session_id=session_id)
                 return self._proved(tx, visitor, Proof.PASSWORD, visit)
             self._not_proved(tx, visitor, Proof.PASSWORD, visit)
         raise ProofRefused

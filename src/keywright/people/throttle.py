@@ -37,6 +37,10 @@ PROOF_LIMITS = ((5, 5 * MINUTE), (20, DAY))
 #: Wrong codes of six figures at one person's second factor, from anywhere. See the module for what it leaves to chance.
 FIGURES_TRIES = 100
 FIGURES_SECONDS = 7 * 86_400
+#: Wrong passwords in one session, from anywhere: whoever has stolen its cookie may have networks without number. The
+#: person signs in anew, and has another session.
+SESSION_TRIES = 20
+SESSION_SECONDS = 86_400
 
 
 class Proof(StrEnum):
@@ -95,8 +99,11 @@ def count_stranger(store: Store, address: str, now: float) -> None:
     _count(store, [(subject("network", network_of(address)), *NETWORK_LIMIT)], now)
 
 
-def count_proof(store: Store, proof: Proof, member_id: str, address: str, now: float) -> None:
+def count_proof(store: Store, proof: Proof, member_id: str, address: str, now: float, *, session_id: str = "") -> None:
     """Count a try to show a proof.
+
+    Args:
+        session_id: of the session in which a password is shown.
 
     Raises:
         TooManyAttempts: one of the limits is used up.
@@ -104,16 +111,24 @@ def count_proof(store: Store, proof: Proof, member_id: str, address: str, now: f
     limits = [(_pair(proof, seconds, member_id, address), most, seconds) for most, seconds in PROOF_LIMITS]
     if proof is Proof.FIGURES:
         limits.append((subject(proof, member_id), FIGURES_TRIES, FIGURES_SECONDS))
+    if session_id:
+        limits.append((_session(proof, session_id), SESSION_TRIES, SESSION_SECONDS))
     _count(store, limits, now)
 
 
-def forget_proof(tx: Transaction, proof: Proof, member_id: str, address: str) -> None:
+def forget_proof(tx: Transaction, proof: Proof, member_id: str, address: str, *, session_id: str = "") -> None:
     """The proof was right. Its network begins anew; of the tries from anywhere only this one is taken back, or each
-    time that the person signs in would give an attacker all tries again."""
+    time that the person shows it would give an attacker all tries again."""
     for _, seconds in PROOF_LIMITS:
         tx.people.forget_attempts(_pair(proof, seconds, member_id, address))
     if proof is Proof.FIGURES:
         tx.people.take_attempt_back(subject(proof, member_id))
+    if session_id:
+        tx.people.take_attempt_back(_session(proof, session_id))
+
+
+def _session(proof: Proof, session_id: str) -> bytes:
+    return subject("session", proof, session_id)
 
 
 def _pair(proof: Proof, seconds: float, member_id: str, address: str) -> bytes:
