@@ -61,6 +61,12 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "    if True:",
         _PORTALS + "test_nobody_gives_themselves_a_higher_limit[None]",
     ),
+    "rotating multiplies a limit": (
+        "manage/manager.py",
+        "            if multiplies_limit(rights, row, self._policy) and",
+        "            if False and",
+        _PORTALS + "test_rotating_does_not_multiply_a_limit",
+    ),
     "a link is opened twice": (
         "stores/portal_sql.py",
         ".where(_THEIRS.digest == digest, _THEIRS.opened.is_(False))",

@@ -446,6 +446,27 @@ def test_a_limit_that_the_operator_gave_stays(customer: Customer) -> None:
     assert (successor.row.limits, successor.row.name) == (("5000/m",), "Bigger")
 
 
+def test_rotating_does_not_multiply_a_limit(customer: Customer) -> None:
+    """A key with a limit that the operator has raised is never there more than twice: its successor cannot be rotated
+    before it has ended, also not while it is disabled; a key with the limit of its format, or the operator, can."""
+    big = customer.installation.create("Big", customer.account_id, rate_limit="5000/m")
+    actor, manager, account_id = customer.actor(session_seconds=7200), customer.keywright.manager, customer.account_id
+    second = manager.rotate(actor, account_id, big.row.id, 3600)
+    with pytest.raises(Conflict):
+        manager.rotate(actor, account_id, second.row.id)
+    manager.update(actor, account_id, big.row.id, {"disabled": True})
+    with pytest.raises(Conflict):
+        manager.rotate(actor, account_id, second.row.id)
+
+    customer.installation.clock.advance(3600)
+    third = manager.rotate(actor, account_id, second.row.id)
+    manager.delete(actor, account_id, second.row.id)
+    fourth = manager.rotate(actor, account_id, third.row.id)
+    assert manager.rotate(ME, account_id, fourth.row.id).row.limits == ("5000/m",)
+    plain = manager.rotate(actor, account_id, customer.key.row.id)
+    assert manager.rotate(actor, account_id, plain.row.id)
+
+
 def test_every_act_is_in_the_log_with_who_it_was(customer: Customer) -> None:
     """Making, opening and ending a session, and each act in it, is a line of the account's log, which names the person
     and the operator's key; whoever looks for the person finds the lines, and only those."""

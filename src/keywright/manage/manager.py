@@ -19,6 +19,7 @@ from keywright.manage import values
 from keywright.manage.rights import (
     authorise,
     inherit,
+    multiplies_limit,
     require_rights_for,
     require_rights_over,
     require_within,
@@ -367,7 +368,8 @@ class Manager:
         have ended anyway, whichever is first.
 
         Raises:
-            Conflict: it is being rotated already (``member`` is its successor's id), or it is not in use any more.
+            Conflict: it is being rotated already (``member`` is its successor's id), or it is not in use any more; or,
+                in a portal, it has a higher limit than keys of its format have, and the key before it has not ended.
             Forbidden: the key can do more than the actor's.
         """
         grace = values.whole(grace_seconds, "grace_seconds", 0, MAX_GRACE_SECONDS)
@@ -377,6 +379,9 @@ class Manager:
             row = self._existing(tx, account_id, key_id)
             _require_rotatable(row, now)
             require_rights_over(rights, row, self._policy)
+            if multiplies_limit(rights, row, self._policy) and tx.has_predecessor(account_id, key_id, now):
+                # Else whoever rotates the successor at once, again and again, has the limit as often as they like.
+                raise Conflict("This key has just replaced another one. Wait until that one has ended.")
             same = ("name", "format", "environment", "scopes", "expires_at", "networks", "limits", "metadata")
             created = self._insert(tx, account_id, {name: getattr(row, name) for name in same}, now)
             ends_at = min(row.expires_at, now + grace)

@@ -227,6 +227,12 @@ def require_rights_over(rights: Rights, row: KeyRow, policy: LimitPolicy) -> Non
         raise Forbidden(f"{who} fewer rights than this key has or would have: {error.message}") from error
 
 
+def multiplies_limit(rights: Rights, row: KeyRow, policy: LimitPolicy) -> bool:
+    """Whether another key like this one would be more than the actor may give: each has its limit for itself."""
+    default = policy.limits(row.format, None)
+    return rights.default_limits and not all_within(policy.limits(row.format, row.limits), default)
+
+
 def require_rights_for(rights: Rights, row: KeyRow, changes: dict[str, Any], policy: LimitPolicy) -> None:
     """Refuse to turn ``row`` into a key that can do more, unless the actor can do all that it could do then.
 

@@ -149,6 +149,10 @@ class Snapshot(Protocol):
         """Up to two keys of the account with that prefix and those last characters."""
         ...
 
+    def has_predecessor(self, account_id: str, key_id: str, now: float) -> bool:
+        """Whether a key of the account that is being replaced by that one has not ended; also one that is disabled."""
+        ...
+
     def count_keys(self, account_id: str, now: float) -> dict[str, int]:
         """How many keys the account has, by status at ``now``; statuses without keys are left out."""
         ...

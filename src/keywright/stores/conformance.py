@@ -362,8 +362,8 @@ def keys_are_counted_by_status(open_: OpenStore) -> None:
             row(1),
             row(2, expires_at=NOW),
             row(3, expires_at=NOW + 1, successor_id="key_x"),
-            row(4, disabled=True, expires_at=NOW - 1),
-            row(5, expires_at=NOW + 1),
+            row(4, disabled=True, expires_at=NOW - 1, successor_id="key_y"),
+            row(5, disabled=True, expires_at=NOW + 1, successor_id="key_z"),
         )
         with store.snapshot() as reads:
             rows = reads.keys(MINE.id, 0, 10)
@@ -371,6 +371,9 @@ def keys_are_counted_by_status(open_: OpenStore) -> None:
                 statuses = [str(each.status(now)) for each in rows]
                 counted = {status: statuses.count(status) for status in statuses}
                 see(reads.count_keys(MINE.id, now) == counted, "as many as have that status")
+                replaced = [reads.has_predecessor(MINE.id, f"key_{each}", now) for each in "xyzw"]
+                see(replaced == [now == NOW, False, now == NOW, False], "who is replaced by whom, until it has ended")
+            see(not reads.has_predecessor("acc_other", "key_x", NOW), "no key of another account is meant")
 
 
 def what_was_made_is_remembered_once(open_: OpenStore) -> None:

@@ -167,6 +167,12 @@ class SqlSnapshot:
         statement = _KEY.where(keys.c.account_id == account_id, keys.c.prefix == prefix, keys.c.hint == hint).limit(2)
         return [to_row(each) for each in self._connection.execute(statement)]
 
+    def has_predecessor(self, account_id: str, key_id: str, now: float) -> bool:
+        """See `Snapshot.has_predecessor`."""
+        keys = tables.keys
+        theirs = keys.c.account_id == account_id, keys.c.successor_id == key_id, keys.c.expires_at > now
+        return self._connection.execute(select(keys.c.slot).where(*theirs).limit(1)).first() is not None
+
     def count_keys(self, account_id: str, now: float) -> dict[str, int]:
         """See `Snapshot.count_keys`."""
         keys = tables.keys
