@@ -111,7 +111,25 @@ def test_the_portal_is_accessible_and_fits(chromium: Browser, branded: Server, t
                     wrong.append(f"{path} {click} is {window.overflow()} px too wide at {width}")
                 if width != 320:
                     wrong += [f"{path} {click} at {width}: {each}" for each in violations(window)]
+        wrong += _asked_first(window, link(branded, branded.account("W" * 60)), link(branded, branded.account("Third")))
     assert wrong == []
+
+
+def _asked_first(window: Window, url: str, third: str) -> list[str]:
+    """Open a link to another account, as somebody who is in one: what is wrong with the page that asks. Another link
+    that is opened where that page is open already is asked about in its place."""
+    page, wrong = window.page, []
+    page.goto(url, wait_until="commit")
+    expect(page.get_by_role("button", name="Go on as WWW")).to_be_visible()
+    for width in (320, 1440):
+        page.set_viewport_size({"width": width, "height": 844})
+        wrong += [f"the question is too wide at {width}"] * (window.overflow() > 0)
+        wrong += violations(window)
+    page.goto(third, wait_until="commit")
+    page.get_by_role("button", name="Go on as Third").click()
+    page.wait_for_url(f"**{KEYS}")
+    expect(page.get_by_role("banner")).to_contain_text("Third")
+    return wrong
 
 
 def test_without_script_the_token_is_pasted(chromium: Browser, branded: Server) -> None:

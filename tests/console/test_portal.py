@@ -415,6 +415,27 @@ def test_a_second_link_takes_the_place_of_the_first(jane: Desk, account_id: str,
     assert Desk(face, first, PORTAL_COOKIE).get(KEYS).headers["location"] == DOOR
 
 
+def test_a_link_of_another_account_asks_first(jane: Desk, installation: Installation) -> None:
+    """Who is in the portal of one account and opens a link to another's stays until they press the button, which names
+    it; the link was not used by asking. Nobody else is asked, and a link that does not work is refused as ever."""
+    other = installation.account("Evil & Söhne")
+    made = installation.keywright.portals.new_link(ME, {"account_id": other})
+    for said in ({}, {"as": ""}, {"as": "acc_123456789"}, {"as": jane.session}):
+        asked = jane.post(DOOR, {"token": f" {made.text}", **said})
+        assert (asked.status_code, asked.headers.get("set-cookie")) == (200, None)
+        assert "Go on as Evil & Söhne" in seen(asked)
+        assert "Acme Robotics" in seen(jane.get(KEYS))
+    fields = dict(re.findall(r'name="(token|as)" value="([^"]+)"', asked.text))
+    assert {name: value.strip() for name, value in fields.items()} == {"token": made.text, "as": other}
+    first = jane.session
+
+    assert jane.post(DOOR, {**fields}).headers["location"] == KEYS
+    assert "Evil & Söhne" in seen(jane.get(KEYS))
+    assert Desk(jane.face, first, PORTAL_COOKIE).get(KEYS).headers["location"] == DOOR
+    assert jane.post(DOOR, {**fields}).status_code == 403
+    assert jane.post(DOOR, {"token": made.text}).status_code == 403
+
+
 # The operator's name and colour
 
 

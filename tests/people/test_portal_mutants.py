@@ -85,6 +85,12 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         'authorise(tx, actor, "keys:read", self._policy, session.created_at, session.account_id)',
         _PORTALS + "test_who_may_make_links",
     ),
+    "another account's link is opened unasked": (
+        "server/console/portal_pages.py",
+        'other and other.id not in (ask.account_id, ask.field("as")) else None',
+        "None else None",
+        _PAGES + "test_a_link_of_another_account_asks_first",
+    ),
     "one cookie is taken for the other": (
         "server/console/app.py",
         'cookie=jar.get(origin.cookie(place.cookie), ""),',

@@ -19,7 +19,7 @@ from keywright.manage.rights import ON_THE_MACHINE, authorise, require_portal, s
 from keywright.people.entry import SignInRefused
 from keywright.people.values import PortalVisitor, Visit, digest, new_secret
 from keywright.record import FULL_ACCESS, OPERATOR_SCOPE, LimitPolicy
-from keywright.stores.base import Snapshot, Store, Transaction
+from keywright.stores.base import Account, Snapshot, Store, Transaction
 from keywright.stores.people import Role
 from keywright.stores.portal import PortalSession
 from keywright.values import Value, replace
@@ -144,6 +144,14 @@ class Portals:
             if (old := tx.portal.session(digest(before))) and old.opened:
                 tx.portal.delete_session(old.id)
         return visitor, new
+
+    def leads_to(self, text: str) -> Account | None:
+        """Whose keys a link is about, without opening it; None where it cannot be opened (any more)."""
+        with self._store.snapshot() as reads:
+            try:
+                return reads.account(self._link(reads, digest(text.strip())).account_id)
+            except SignInRefused:
+                return None
 
     def _opened(self, asked: bytes) -> None:
         with self._store.snapshot() as reads:
