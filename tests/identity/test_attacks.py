@@ -9,15 +9,17 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from identity.test_journeys import came_in, logged
+from identity.test_journeys import came_in, logged, who
 from identity.traveller import CALLBACK, ERRAND, HOME, SESSION, Traveller, seen
 from keywright.audit import Action
 from keywright.people.federation import AWAY_SECONDS
 from keywright.people.throttle import NETWORK_LIMIT
 from keywright.server.oidc.client import KEYS_SECONDS
 from keywright.server.oidc.errand import begin
+from keywright.stores.people import Role
+from people.staff import PASSWORD
 from support.identity import CLIENT_ID, IdentityProvider
-from support.installation import Installation
+from support.installation import ME, Installation
 
 #: Long ago, or far ahead, for a provider whose clock is right.
 HOUR = 3600
@@ -48,6 +50,7 @@ CLAIMS: dict[str, Callable[[float], dict[str, Any]]] = {
     "an empty subject": lambda now: {"sub": ""},
     "a subject that is a number": lambda now: {"sub": 5},
     "a subject that is too long": lambda now: {"sub": "x" * 256},
+    "a subject that is no text": lambda now: {"sub": "\ud800"},
     "another access token": lambda now: {"at_hash": "x" * 22},
 }
 
@@ -258,6 +261,7 @@ SAID: tuple[tuple[dict[str, Any], bool], ...] = (
     ({"email": ""}, False),
     ({"email": 5}, False),
     ({"email": ["maya@example.com"]}, False),
+    ({"email": "maya\ud800@example.com"}, False),
     ({"email": "maya@example.com,eve@example.com"}, False),
     ({"email": "maya@example.com\x00"}, False),
     ({"email_verified": False}, False),
@@ -279,8 +283,18 @@ def test_an_address_that_is_not_confirmed(
         assert enough or refused(installation, traveller, "unverified"), claims
 
 
+def test_what_is_no_text(installation: Installation, told: Callable[..., None], traveller: Traveller) -> None:
+    """Halves of characters in what the provider says are as if they were not there, and harm nothing."""
+    installation.keywright.directory.invite(ME, installation.account_id, "vic@example.com", Role.VIEWER)
+    told(claims={"name": "\ud800", "acr": "\udfff", "amr": ["\ud800", 5], "groups": ["\ud800"]})
+
+    assert came_in(traveller.travel("vic"))
+    assert who(installation, traveller)[0].name == "vic"
+
+
 def test_who_comes_back_too_often(traveller: Traveller) -> None:
-    """Made-up addresses are counted with the wrong passwords of their network, and then refused unread."""
+    """Made-up addresses are refused unread after a while. They are counted for themselves: a page that has browsers ask
+    for them, by as many pictures as it likes, keeps nobody of their network from signing in."""
     most, seconds = NETWORK_LIMIT
     for _ in range(most):
         assert traveller.get("/sign-in/oidc/callback?state=x&code=y").status_code == 403
@@ -289,6 +303,19 @@ def test_who_comes_back_too_often(traveller: Traveller) -> None:
 
     assert answer.status_code == 429
     assert 0 < int(answer.headers["retry-after"]) <= seconds
+    assert came_in(traveller.travel("maya"))
+    entry = {"email": "maya@example.com", "password": PASSWORD}
+    assert came_in(Traveller(traveller.face, traveller.provider).post("/sign-in", entry))
+
+
+def test_who_comes_back_too_often_with_what_they_have_begun(traveller: Traveller) -> None:
+    """What was begun in the browser is counted with the wrong passwords of its network."""
+    most, _ = NETWORK_LIMIT
+    path = changed(traveller.away("maya"), code="x")
+    for _ in range(most):
+        assert traveller.get(path).status_code == 403
+
+    assert traveller.get(path).status_code == 429
 
 
 def test_what_the_provider_is_not_asked(traveller: Traveller) -> None:

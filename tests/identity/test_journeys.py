@@ -11,6 +11,7 @@ from identity.traveller import CALLBACK, HOME, ORIGIN, SESSION, START, Traveller
 from keywright.audit import Action
 from keywright.errors import NotFound
 from keywright.people import totp
+from keywright.server.oidc.client import FRESH_SECONDS, announces
 from keywright.stores.people import Member, Role
 from keywright.stores.survey import AuditFilter
 from people.staff import PASSWORD, WHERE, signed_in
@@ -221,6 +222,21 @@ def test_two_tabs_at_once(traveller: Traveller) -> None:
 
     assert came_in(traveller.get(two), "/overview")
     assert came_in(traveller.get(one), "/audit-log")
+
+
+@pytest.mark.parametrize("terms", [{"oidc_groups": "staff"}])
+def test_lists_that_are_none(provider: IdentityProvider, traveller: Traveller) -> None:
+    """Where a provider has something else in place of a list of what it can do, it is as if it said nothing."""
+    for odd in (5, "groups", {"groups": 1}):
+        lists = ("token_endpoint_auth_methods_supported", "scopes_supported", "code_challenge_methods_supported")
+        traveller.face.keywright.clock.pause(FRESH_SECONDS + 1)
+        provider.at = traveller.face.keywright.clock.now()
+        provider.told(redirect_uris=[CALLBACK], discovery=dict.fromkeys(lists, odd), claims={"groups": ["staff"]})
+        each = Traveller(traveller.face, provider)
+        assert "groups" not in each.leave()
+        assert came_in(each.travel("maya")), odd
+    assert not announces({"methods": None}, "methods", "S256")
+    assert announces({"methods": None}, "methods", "S256", otherwise=True)
 
 
 def test_claims_from_the_userinfo_endpoint(provider: IdentityProvider, traveller: Traveller) -> None:

@@ -62,6 +62,30 @@ MORE: dict[str, tuple[str, str, str, str]] = {
     params = {""",
         f"{ATTACKS}::test_a_token_that_says_something_else",
     ),
+    "any page uses up the tries": (
+        "server/console/oidc_pages.py",
+        "self._federation.count_stray(ask.visit)",
+        "self._federation.count(ask.visit)",
+        f"{ATTACKS}::test_who_comes_back_too_often",
+    ),
+    "what is left in a loop": (
+        "server/oidc/asking.py",
+        "    loop.run_until_complete(loop.shutdown_asyncgens())\n    if left := asyncio.all_tasks(loop):\n",
+        "    if left := None:\n",
+        f"{OUTAGES}::test_an_answer_that_is_given_up",
+    ),
+    "an unlinked subject is forgotten": (
+        "stores/people_sql.py",
+        "        self._depart({_mark(each.issuer, each.subject) for each in self.identities(member_id)}, left_at)\n",
+        "",
+        f"{TAKEN}::test_who_was_unlinked_and_removed_stays_out",
+    ),
+    "an invitation elsewhere keeps out": (
+        "people/federation.py",
+        "if provider.new_members and not departed and all(each != operator_id for each, _, _ in places):",
+        "if provider.new_members and not departed and not places:",
+        f"{TAKEN}::test_an_invitation_elsewhere_keeps_nobody_out",
+    ),
     "a state twice": (
         "people/federation.py",
         "        if uses > 1:\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from joserfc.jwk import RSAKey
 
 from identity.test_journeys import came_in
 from identity.traveller import CALLBACK, HOME, START, Traveller, seen
@@ -18,6 +20,7 @@ from keywright import ManualClock
 from keywright.provider import Provider
 from keywright.server.oidc.asking import MAX_ANSWER_BYTES, Line, ProviderDown
 from keywright.server.oidc.client import DOWN_SECONDS, FRESH_SECONDS, Client
+from keywright.server.oidc.id_token import read_keys
 from people.staff import PASSWORD
 from support.identity import CLIENT_ID, IdentityProvider
 from support.misbehaving import Behaviour, answer as whole, drips, misbehaving, replies, says, says_nothing
@@ -62,6 +65,24 @@ def test_an_answer_that_is_none(fault: str) -> None:
             line.get(f"{server.url}/.well-known/openid-configuration")
         # On a busy machine patience may end before the server has taken the connection up.
         assert server.opened <= 1
+
+
+def test_an_answer_that_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    """An answer that is too large, and is not read to its end, leaves nothing behind that complains later."""
+    with misbehaving(FAULTS["it sends too much"]) as server, pytest.raises(ProviderDown):
+        Line(server.url, 60).get(server.url)
+    gc.collect()
+    assert [each.getMessage() for each in caplog.records if each.name == "asyncio" and each.levelno > 20] == []
+
+
+@pytest.mark.parametrize(
+    "odd", [{"kty": []}, {"kty": {}}, {"kty": "\ud800"}, {"use": []}, {"n": 5}, {"e": []}, {"kid": {}}, {"alg": []}]
+)
+def test_keys_that_are_none(odd: dict[str, Any]) -> None:
+    """A key that is none is left out, whatever stands where its kind belongs, and those beside it are read."""
+    good = RSAKey.generate_key(2048, {"kid": "first"}).as_dict(private=False)
+
+    assert [each.kid for each in read_keys({"keys": [{**good, **odd}, good]}).keys] == ["first"]
 
 
 def test_nobody_is_there() -> None:

@@ -24,7 +24,7 @@ from authlib.oauth2.rfc9207 import IssuerParameter
 from authlib.oidc.core import UserInfo
 from authlib.oidc.core.grants import OpenIDCode
 from flask import Flask, Response, abort, jsonify, request
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 from joserfc.jws import JWSRegistry
 from joserfc.registry import HeaderParameter
@@ -308,7 +308,9 @@ def _lied(text: str) -> str:
     if how == "second":
         return jwt.encode({**header, "alg": "ES256", "kid": "second"}, claims, HIDDEN["second"], ["ES256"])
     own = JWSRegistry({"x": HeaderParameter("Anything", "int")}, ["RS256"])
-    return jwt.encode(header, claims, HIDDEN["rsa"] if how == "stranger" else KEYS["rsa"], registry=own)
+    key = HIDDEN["rsa"] if how == "stranger" else KEYS["rsa"]
+    # Written here, so that the claims may hold what is no text.
+    return jws.serialize_compact(header, json.dumps(claims), key, registry=own)
 
 
 def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

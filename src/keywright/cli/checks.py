@@ -243,11 +243,11 @@ def provider(keywright: Keywright) -> Finding:
     """The identity provider answers, and calls itself what the setting says."""
     if keywright.provider is None:
         return True, "none"
-    from keywright.server.oidc.client import Client
+    from keywright.server.oidc.client import Client, announces
 
     metadata = Client(keywright.provider, keywright.clock).metadata()
     issuer, back = keywright.provider.issuer, keywright.provider.redirect_uri
-    if "S256" not in metadata.get("code_challenge_methods_supported", ["S256"]):
+    if not announces(metadata, "code_challenge_methods_supported", "S256", otherwise=True):
         return False, f"{issuer} does not know PKCE with S256"
     return True, f"{issuer} answers; it must know the redirect URI {back}"
 

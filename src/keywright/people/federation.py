@@ -87,6 +87,14 @@ class Federation(Entry):
         """
         throttle.count_stranger(self._store, visit.address, self._clock.now())
 
+    def count_stray(self, visit: Visit) -> None:
+        """Count somebody who says so, and has not gone there in this browser.
+
+        Raises:
+            TooManyAttempts: too many of them, from this network.
+        """
+        throttle.count_stray(self._store, visit.address, self._clock.now())
+
     def use_up(self, state: str) -> None:
         """Take a state that was given out in the last `AWAY_SECONDS`: it works once.
 
@@ -102,11 +110,9 @@ class Federation(Entry):
 
     def note(self, refused: NotAdmitted, visit: Visit) -> None:
         """Write down that somebody was not let in."""
-        details = {
-            "provider": True,
-            "why": refused.refusal,
-            **({"told": refused.told[:_TOLD_CHARACTERS]} if refused.told else {}),
-        }
+        # It is what others have said, and may hold what is no text.
+        told = refused.told[:_TOLD_CHARACTERS].encode("utf-8", "replace").decode()
+        details = {"provider": True, "why": refused.refusal, **({"told": told} if told else {})}
         with self._store.transaction() as tx:
             self._audit(tx, stranger(visit), self._operator(tx).id, Action.SIGN_IN_REFUSED, "", details)
 

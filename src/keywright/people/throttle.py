@@ -99,6 +99,16 @@ def count_stranger(store: Store, address: str, now: float) -> None:
     _count(store, [(subject("network", network_of(address)), *NETWORK_LIMIT)], now)
 
 
+def count_stray(store: Store, address: str, now: float) -> None:
+    """Count somebody who comes back from a provider to which nobody in their browser has gone. For itself: any page can
+    have a browser ask for that address, and must not use up the tries of everybody behind the same network.
+
+    Raises:
+        TooManyAttempts: so many have come from the network.
+    """
+    _count(store, [(subject("stray", network_of(address)), *NETWORK_LIMIT)], now)
+
+
 def count_proof(store: Store, proof: Proof, member_id: str, address: str, now: float, *, session_id: str = "") -> None:
     """Count a try to show a proof.
 

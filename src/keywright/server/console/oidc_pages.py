@@ -77,9 +77,10 @@ class _OidcPages:
         return let_in(self._pages, ask, entered, following or HOME)
 
     def _entered(self, ask: Ask, errand: Errand | None) -> Entered:
-        self._federation.count(ask.visit)
         if errand is None:
+            self._federation.count_stray(ask.visit)
             raise NotAdmitted(Refusal.BEGUN)
+        self._federation.count(ask.visit)
         self._federation.use_up(errand.state)
         if not self._client.comes_from_it(ask.query.get("iss")):
             raise NotAdmitted(Refusal.NOT_GOOD, "iss")

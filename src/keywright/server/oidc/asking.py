@@ -70,7 +70,6 @@ class Line:
         if not may_be_asked(url) or (self._issuer.startswith("https:") and not url.startswith("https:")):
             raise ProviderDown(f"{url[:200]} is not an address that may be asked")
         # In a thread of the console's own: a loop of its own can be given up on time, whatever the other side does.
-        # Closed without waiting for its threads: one may still look for the host.
         loop = asyncio.SelectorEventLoop()
         try:
             return loop.run_until_complete(asyncio.wait_for(self._asked(method, url, **given), self._timeout_seconds))
@@ -79,7 +78,7 @@ class Line:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             raise ProviderDown(f"{url} cannot be asked: {type(error).__name__} {error}"[:300]) from error
         finally:
-            loop.close()
+            _close(loop)
 
     async def _asked(self, method: str, url: str, headers: dict[str, str], **given: Any) -> httpx.Response:
         # Nothing is unpacked: a small answer could become a large one.
@@ -94,6 +93,15 @@ class Line:
                 if len(body) > MAX_ANSWER_BYTES:
                     raise ProviderDown(f"{url} answers with more than {MAX_ANSWER_BYTES} bytes")
             return httpx.Response(answer.status_code, content=bytes(body), request=answer.request)
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """Close a loop with what was left half done in it, such as an answer that was not read to its end, or that would
+    complain when it is swept up. Its threads are not waited for: one may still look for the host."""
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    if left := asyncio.all_tasks(loop):
+        loop.run_until_complete(asyncio.wait(left, timeout=1))
+    loop.close()
 
 
 def _object(answer: httpx.Response) -> dict[str, Any]:

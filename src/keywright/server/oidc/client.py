@@ -17,7 +17,7 @@ from keywright.people.federation import Voucher
 from keywright.provider import Provider, may_be_asked
 from keywright.server.oidc.asking import Line, ProviderDown
 from keywright.server.oidc.errand import Errand
-from keywright.server.oidc.id_token import NotGood, UnknownKey, claims_of, read_keys
+from keywright.server.oidc.id_token import NotGood, UnknownKey, claims_of, is_text, read_keys
 
 DISCOVERY = "/.well-known/openid-configuration"
 #: How long what the provider says of itself, and its keys, are believed.
@@ -142,8 +142,10 @@ class Client:
         client_id, secret = self.provider.client_id, self.provider.client_secret
         if not secret:
             return {}, {"client_id": client_id}
-        methods = metadata.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
-        if "client_secret_basic" not in methods and "client_secret_post" in methods:
+        methods = "token_endpoint_auth_methods_supported"
+        if announces(metadata, methods, "client_secret_post") and not announces(
+            metadata, methods, "client_secret_basic"
+        ):
             return {}, {"client_id": client_id, "client_secret": secret}
         pair = f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()
         return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}, {}
@@ -157,7 +159,7 @@ class Client:
 
     def _client(self, metadata: Mapping[str, Any]) -> OAuth2Client:
         scopes = ["openid", "email", "profile"]
-        if self.provider.groups and "groups" in metadata.get("scopes_supported", ()):
+        if self.provider.groups and announces(metadata, "scopes_supported", "groups"):
             scopes.append("groups")
         return OAuth2Client(
             self._line,
@@ -166,6 +168,12 @@ class Client:
             scope=" ".join(scopes),
             code_challenge_method="S256",
         )
+
+
+def announces(metadata: Mapping[str, Any], name: str, value: str, *, otherwise: bool = False) -> bool:
+    """Whether a provider lists the value under that name; ``otherwise``, where it has no list there."""
+    listed = metadata.get(name)
+    return value in listed if isinstance(listed, list) else otherwise
 
 
 def _require_usable(metadata: Mapping[str, Any], issuer: str) -> None:
@@ -193,9 +201,9 @@ def _voucher(issuer: str, claims: Mapping[str, Any]) -> Voucher:
 
 
 def _text(value: Any) -> str:
-    return value[:_MOST_CHARACTERS] if isinstance(value, str) else ""
+    return value[:_MOST_CHARACTERS] if is_text(value) else ""
 
 
 def _texts(value: Any) -> tuple[str, ...]:
     listed = value[:_MOST_TEXTS] if isinstance(value, list) else []
-    return tuple(each for each in listed if isinstance(each, str))
+    return tuple(each for each in listed if is_text(each))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
@@ -43,7 +43,9 @@ def read_keys(published: Mapping[str, Any]) -> KeySet:
 
 
 def _key(published: Any) -> Key | None:
-    if not isinstance(published, dict) or published.get("kty") not in _KINDS or published.get("use", "sig") != "sig":
+    if not isinstance(published, dict) or published.get("use", "sig") != "sig":
+        return None
+    if not is_text(published.get("kty")) or published["kty"] not in _KINDS:
         return None
     if published["kty"] == "RSA" and len(str(published.get("n", ""))) < _LEAST_MODULUS:
         return None
@@ -51,6 +53,17 @@ def _key(published: Any) -> Key | None:
         return JWKRegistry.import_key(published)
     except (JoseError, ValueError, TypeError, KeyError):
         return None
+
+
+def is_text(value: Any) -> TypeGuard[str]:
+    """Whether it can be written down: JSON can also name halves of characters, which no database takes."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def claims_of(
@@ -79,6 +92,6 @@ def claims_of(
     except Exception as error:  # whatever a text can break in there: it is not good
         raise NotGood(f"{type(error).__name__}: {error}"[:200]) from error
     subject = claims["sub"]
-    if not isinstance(subject, str) or not 0 < len(subject) <= 255:
+    if not is_text(subject) or not 0 < len(subject) <= 255:
         raise NotGood("sub is not a text of at most 255 characters")
     return dict(claims)
