@@ -79,13 +79,6 @@ def _changed_later(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _moved(path: Path) -> Iterator[None]:
-    path.rename(path.with_name("away"))
-    yield
-    path.with_name("away").rename(path)
-
-
-@contextmanager
 def _large(path: Path) -> Iterator[None]:
     path.touch(0o600)
     os.truncate(path, 2**30)
@@ -97,7 +90,6 @@ FAULTS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "others may look in": ("data directory is private", lambda directory: _mode(directory, 0o755)),
     "others may read the counters": ("files are private", lambda directory: _mode(directory / "limits.table", 0o644)),
     "the clock was set back": ("clock", lambda directory: _changed_later(directory / "usage.db")),
-    "the counters were exchanged": ("server", lambda directory: _moved(directory / "limits.table")),
     "a log is not emptied": ("write-ahead logs", lambda directory: _large(directory / "old.db-wal")),
 }
 
@@ -132,10 +124,17 @@ def _somebody_else(answer: bytes) -> Iterator[int]:
 
 @pytest.mark.parametrize(
     "answer",
-    [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 200 OK\r\n\r\n[1]"],
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+        b"SSH-2.0-OpenSSH_9\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n[1]",
+        b'HTTP/1.1 503 Service Unavailable\r\n\r\n{"store":"unavailable"}',
+    ],
+    ids=["another program", "another protocol", "not words", "not ready"],
 )
-def test_somebody_else_on_the_port_is_told_apart(data_dir: Path, answer: bytes) -> None:
-    """What answers on the port of the settings and is no server of ours is wrong, whatever it says."""
+def test_who_answers_on_the_port_must_be_ours_and_ready(data_dir: Path, answer: bytes) -> None:
+    """What answers on the port of the settings and is no server of ours is wrong, whatever it says; so is one of ours
+    that cannot do its work."""
     with _somebody_else(answer) as port:
         assert set(wrong(data_dir, port=str(port))) == {"server"}
 
@@ -180,5 +179,5 @@ def test_a_doctor_that_believes_every_server_is_caught(tmp_path: Path) -> None:
     """The checks fail where whoever answers is taken for a server that is ready."""
     old = 'return status == HTTPStatus.OK, f"{where}: {said}"'
     new = 'return True, f"{where}: {said}"'
-    test = f"{HERE}::test_what_is_wrong_is_told[the counters were exchanged]"
+    test = f"{HERE}::test_who_answers_on_the_port_must_be_ours_and_ready[not ready]"
     assert_caught(tmp_path, "cli/checks.py", old, new, test)
