@@ -311,8 +311,10 @@ def test_who_has_no_password_may_choose_one(installation: Installation, travelle
     installation.clock.advance(20 * 60)
     asked = traveller.post("/profile/password", {"new": PASSWORD})
     assert came_in(asked, "/confirm?next=/profile")
-    assert "neither a password nor a second factor" in seen(traveller.get("/confirm?next=/profile"))
+    assert "Sign in anew with Example" in seen(traveller.get("/confirm?next=/profile"))
 
+    traveller.provider.at = installation.clock.now()
+    traveller.provider.told(redirect_uris=[CALLBACK])
     traveller.post("/sign-out", {})
     traveller.travel("new")
     assert came_in(traveller.post("/profile/password", {"new": PASSWORD}), "/profile?changed=password")

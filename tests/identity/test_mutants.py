@@ -11,6 +11,7 @@ from support.mutants import assert_caught
 ATTACKS = "tests/identity/test_attacks.py"
 JOURNEYS = "tests/identity/test_journeys.py"
 TAKEN = "tests/identity/test_taken.py"
+ANEW = "tests/identity/test_anew.py"
 OUTAGES = "tests/identity/test_outages.py"
 
 UNSIGNED = """        parts = [__import__("base64").urlsafe_b64decode(each + "==") for each in text.split(".")[:2]]
@@ -49,6 +50,12 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "            pass\n",
         f"{TAKEN}::test_who_was_there_before_is_shut_out",
     ),
+    "silence at the provider is a proof": (
+        "people/federation.py",
+        ", complete=complete, proved_at=voucher.proved_at)",
+        ", complete=complete)",
+        f"{ANEW}::test_when_they_signed_in_there",
+    ),
 }
 
 #: The same, for the long form.
@@ -85,6 +92,12 @@ MORE: dict[str, tuple[str, str, str, str]] = {
         "if provider.new_members and not departed and all(each != operator_id for each, _, _ in places):",
         "if provider.new_members and not departed and not places:",
         f"{TAKEN}::test_an_invitation_elsewhere_keeps_nobody_out",
+    ),
+    "nobody was asked anew": (
+        "server/oidc/client.py",
+        "if errand.anew and voucher.proved_at < errand.begun_at - LEEWAY_SECONDS:",
+        "if False:",
+        f"{ANEW}::test_who_has_only_the_provider",
     ),
     "a state twice": (
         "people/federation.py",

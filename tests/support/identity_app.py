@@ -294,7 +294,7 @@ def userinfo() -> Any:
 def _lied(text: str) -> str:
     """The token as it was told to make it."""
     header, claims = (json.loads(_read(part)) for part in text.split(".")[:2])
-    times = {"iat": STATE["at"], "exp": STATE["at"] + 3600} if "at" in STATE else {}
+    times = {"iat": STATE["at"], "exp": STATE["at"] + 3600, "auth_time": STATE["at"]} if "at" in STATE else {}
     header, claims = _laid_over(header, STATE["header"]), _laid_over(claims, {**times, **STATE["claims"]})
     how = STATE.get("signs")
     if how in ("none", "hs256"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 from keywright.audit import Action, Actor, ActorKind
@@ -108,11 +109,19 @@ class Entry(Office):
         raise SignInRefused
 
     def _enter(
-        self, tx: Transaction, member: Member, account_id: str, visit: Visit, *, complete: bool, **details: str
+        self,
+        tx: Transaction,
+        member: Member,
+        account_id: str,
+        visit: Visit,
+        *,
+        complete: bool,
+        proved_at: float | None = None,
+        details: Mapping[str, str] | None = None,
     ) -> Entered:
         now = self._clock.now()
         tx.people.delete_sessions_before(now - IDLE_SECONDS, now - ABSOLUTE_SECONDS)
-        entered = self._begin_session(tx, member, account_id, visit, complete=complete)
+        entered = self._begin_session(tx, member, account_id, visit, complete=complete, proved_at=proved_at)
         if complete:
             self._audit(tx, _as(member, account_id, visit), account_id, Action.SIGN_IN, member.id, details)
         return entered

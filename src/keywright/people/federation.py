@@ -40,6 +40,7 @@ class Refusal(StrEnum):
     TAKEN = "taken"
     ACR = "acr"
     GROUPS = "groups"
+    ANEW = "anew"
 
 
 class NotAdmitted(SignInRefused):
@@ -64,6 +65,7 @@ class Voucher(Value, frozen=True, gc=False):
         verified: whether the provider has seen that the address is theirs.
         acr: the class of authentication; empty if it says none.
         methods: of authentication.
+        proved_at: when they last showed the provider who they are, as it says; Unix seconds, and 0 if it does not say.
     """
 
     issuer: str
@@ -74,6 +76,7 @@ class Voucher(Value, frozen=True, gc=False):
     acr: str = ""
     methods: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    proved_at: float = 0.0
 
 
 class Federation(Entry):
@@ -116,9 +119,10 @@ class Federation(Entry):
         with self._store.transaction() as tx:
             self._audit(tx, stranger(visit), self._operator(tx).id, Action.SIGN_IN_REFUSED, "", details)
 
-    def enter(self, provider: Provider, voucher: Voucher, visit: Visit) -> Entered:
+    def enter(self, provider: Provider, voucher: Voucher, visit: Visit, account_id: str = "") -> Entered:
         """Begin a session for whoever the provider vouches for; if need be make them a member, or link them to the one
-        they are. Of a member with a second factor the code is still asked, unless the provider has asked for as much.
+        they are. In the account of that id, if they are in it. Of a member with a second factor the code is still
+        asked, unless the provider has asked for as much.
 
         Raises:
             NotAdmitted: they may not come in.
@@ -131,8 +135,11 @@ class Federation(Entry):
             if not theirs:
                 raise NotAdmitted(Refusal.INVITED)
             complete = member.totp_secret is None or not {voucher.acr, *voucher.methods}.isdisjoint(provider.strong)
-            account_id = _first(theirs, self._operator(tx).id)
-            return self._enter(tx, member, account_id, visit, complete=complete)
+            if all(each.account_id != account_id for each in theirs):
+                account_id = _first(theirs, self._operator(tx).id)
+            # Many providers let people in without asking, who were there before. That shows nobody's presence now, or
+            # whoever has found the screen unlocked could show it.
+            return self._enter(tx, member, account_id, visit, complete=complete, proved_at=voucher.proved_at)
 
     def _link(self, tx: Transaction, provider: Provider, voucher: Voucher, visit: Visit) -> Member:
         email = _verified_email(provider, voucher)

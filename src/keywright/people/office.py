@@ -49,8 +49,16 @@ class Office:
         return found
 
     def _begin_session(
-        self, tx: Transaction, member: Member, account_id: str, visit: Visit, *, complete: bool
+        self,
+        tx: Transaction,
+        member: Member,
+        account_id: str,
+        visit: Visit,
+        *,
+        complete: bool,
+        proved_at: float | None = None,
     ) -> Entered:
+        """``proved_at``: when they showed who they are; now, if not said. Never later than now."""
         now = self._clock.now()
         text = values.new_secret()
         session = Session(
@@ -61,7 +69,7 @@ class Office:
             complete=complete,
             created_at=now,
             used_at=now,
-            proved_at=now,
+            proved_at=now if proved_at is None else min(now, proved_at),
             address=visit.address[:64],
             user_agent=visit.user_agent[:255],
         )

@@ -178,7 +178,7 @@ class Passkeys(Entry):
             member, theirs = tx.people.member(passkey.member_id), tx.people.memberships(passkey.member_id)
             account_id = theirs[0].account_id if theirs else self._operator(tx).id
             if member and theirs and self._use(tx, passkey, sign_count, account_id, stranger(visit)):
-                return self._enter(tx, member, account_id, visit, complete=True, **_told(passkey))
+                return self._enter(tx, member, account_id, visit, complete=True, details=_told(passkey))
             self._note_refused(tx, account_id, passkey.member_id, visit)
         raise SignInRefused
 

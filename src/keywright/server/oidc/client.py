@@ -17,7 +17,7 @@ from keywright.people.federation import Voucher
 from keywright.provider import Provider, may_be_asked
 from keywright.server.oidc.asking import Line, ProviderDown
 from keywright.server.oidc.errand import Errand
-from keywright.server.oidc.id_token import NotGood, UnknownKey, claims_of, is_text, read_keys
+from keywright.server.oidc.id_token import LEEWAY_SECONDS, NotGood, UnknownKey, claims_of, is_text, read_keys
 
 DISCOVERY = "/.well-known/openid-configuration"
 #: How long what the provider says of itself, and its keys, are believed.
@@ -30,6 +30,12 @@ MAX_CODE_CHARACTERS = 4096
 #: Of a name, an address or a group; what is longer is cut.
 _MOST_CHARACTERS = 320
 _MOST_TEXTS = 1000
+#: Unix seconds that a provider may name; later than any of ours.
+_LATEST = 1 << 40
+
+
+class NotAnew(NotGood):
+    """The provider has not asked anew who somebody is, or does not say so."""
 
 
 class Client:
@@ -49,7 +55,9 @@ class Client:
     def address(self, errand: Errand) -> str:
         """Where to send the browser."""
         metadata = self.metadata()
-        terms = {"acr_values": " ".join(self.provider.acr)} if self.provider.acr else {}
+        terms: dict[str, Any] = {"acr_values": " ".join(self.provider.acr)} if self.provider.acr else {}
+        if errand.anew:
+            terms |= {"prompt": "login", "max_age": "0"}
         url, _ = self._client(metadata).create_authorization_url(
             metadata["authorization_endpoint"],
             state=errand.state,
@@ -71,6 +79,7 @@ class Client:
 
         Raises:
             NotGood: it does not know the code (any more), or what it says cannot be believed.
+            NotAnew: they were to be asked anew, and it does not say that they were.
         """
         metadata = self.metadata()
         answer = self._token(metadata, errand, code[:MAX_CODE_CHARACTERS])
@@ -80,7 +89,10 @@ class Client:
         claims = self._claims(text, errand.nonce, access_token)
         if "email" not in claims and access_token and isinstance(metadata.get("userinfo_endpoint"), str):
             claims = self._more(metadata["userinfo_endpoint"], access_token, claims["sub"]) | claims
-        return _voucher(self.provider.issuer, claims)
+        voucher = _voucher(self.provider.issuer, claims)
+        if errand.anew and voucher.proved_at < errand.begun_at - LEEWAY_SECONDS:
+            raise NotAnew("auth_time is missing, or of before")
+        return voucher
 
     def metadata(self) -> dict[str, Any]:
         """What the provider says of itself: OpenID Connect Discovery 1.0."""
@@ -197,11 +209,18 @@ def _voucher(issuer: str, claims: Mapping[str, Any]) -> Voucher:
         acr=_text(claims.get("acr")),
         methods=_texts(claims.get("amr")),
         groups=_texts(claims.get("groups")),
+        proved_at=_time(claims.get("auth_time")),
     )
 
 
 def _text(value: Any) -> str:
     return value[:_MOST_CHARACTERS] if is_text(value) else ""
+
+
+def _time(value: Any) -> float:
+    # Neither bool, which is an int, nor what is not to be compared; what is beyond every float is no time.
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _LATEST
+    return float(value) if known else 0.0
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ MAX_FOLLOWING_CHARACTERS = 256
 #: Another process's clock may have been read a moment later, or set.
 _SKEW_SECONDS = 60
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-_STATE = re.compile(r"([0-9a-f]{1,12}\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]*)\.([A-Za-z0-9_-]{43})", re.ASCII)
+_STATE = re.compile(r"([0-9a-f]{1,12}n?\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]*)\.([A-Za-z0-9_-]{43})", re.ASCII)
 
 
 class Errand(Value, frozen=True, gc=False):
@@ -34,12 +34,16 @@ class Errand(Value, frozen=True, gc=False):
         nonce: what must stand in the token.
         verifier: what proves, with the code, that it is we who began.
         following: the page to come back to; may be empty.
+        begun_at: Unix seconds.
+        anew: whether the provider is to ask them anew, also if it knows them.
     """
 
     state: str
     nonce: str
     verifier: str
     following: str
+    begun_at: int
+    anew: bool
 
 
 def browser_secret(cookie: str) -> str:
@@ -47,10 +51,12 @@ def browser_secret(cookie: str) -> str:
     return cookie if _SECRET.fullmatch(cookie) else secrets.token_urlsafe(32)
 
 
-def begin(secret: str, following: str, now: float) -> Errand:
-    """Somebody goes to the provider."""
+def begin(secret: str, following: str, now: float, *, anew: bool = False) -> Errand:
+    """Somebody goes to the provider; ``anew``, to be asked there who they are. The wish is signed with the state."""
     kept = following if len(following) <= MAX_FOLLOWING_CHARACTERS else ""
-    return _errand(secret, f"{int(now):x}.{secrets.token_urlsafe(16)}.{_written(kept.encode())}", kept)
+    return _errand(
+        secret, f"{int(now):x}{'n' if anew else ''}.{secrets.token_urlsafe(16)}.{_written(kept.encode())}", kept
+    )
 
 
 def come_back(secret: str, state: str, now: float) -> Errand | None:
@@ -60,18 +66,20 @@ def come_back(secret: str, state: str, now: float) -> Errand | None:
         return None
     if not hmac.compare_digest(match[2], _derived(secret, "state", match[1])):
         return None
-    begun_at, _, following = match[1].split(".")
-    if not -_SKEW_SECONDS <= now - int(begun_at, 16) <= AWAY_SECONDS:
-        return None
-    return _errand(secret, match[1], base64.urlsafe_b64decode(following + "=" * (-len(following) % 4)).decode())
+    following = match[1].rpartition(".")[2]
+    errand = _errand(secret, match[1], base64.urlsafe_b64decode(following + "=" * (-len(following) % 4)).decode())
+    return errand if -_SKEW_SECONDS <= now - errand.begun_at <= AWAY_SECONDS else None
 
 
 def _errand(secret: str, begun: str, following: str) -> Errand:
+    at = begun.partition(".")[0]
     return Errand(
         f"{begun}.{_derived(secret, 'state', begun)}",
         _derived(secret, "nonce", begun),
         _derived(secret, "verifier", begun),
         following,
+        int(at.removesuffix("n"), 16),
+        at.endswith("n"),
     )
 
 
