@@ -168,8 +168,13 @@ def test_create_copy_done_and_delete_by_keyboard_alone(window: Window) -> None:
     with page.expect_navigation():
         page.keyboard.press("Escape")
     assert page.evaluate("navigator.clipboard.readText()") == key
-    page.keyboard.press("/")
-    expect(page.locator("#q")).to_be_focused()
+
+    def searching() -> bool:
+        page.keyboard.press("/")
+        return bool(page.evaluate("document.activeElement.id === 'q'"))
+
+    # Who is quicker than the page presses again.
+    assert eventually(searching)
     page.keyboard.type("By keyboard")
     expect(page.get_by_role("row")).to_have_count(2, timeout=PATIENCE)
     for _ in range(20):
