@@ -176,6 +176,8 @@ def test_create_copy_done_and_delete_by_keyboard_alone(window: Window) -> None:
     # Who is quicker than the page presses again.
     assert eventually(searching)
     page.keyboard.type("By keyboard")
+    # Until what was searched for is there: what is exchanged takes the focus with it.
+    expect(page.locator("a[href*='q=By+keyboard']").first).to_be_attached(timeout=PATIENCE)
     expect(page.get_by_role("row")).to_have_count(2, timeout=PATIENCE)
     for _ in range(20):
         page.keyboard.press("Tab")
