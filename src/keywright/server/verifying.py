@@ -42,17 +42,14 @@ class CountedKeys:
 
     def warm(self, key: str, request: Request) -> Outcome | None:
         """See `Keys`."""
-        outcome = self._warm(key, request)
-        # The one that comes most often first: this is on the hot path.
-        if type(outcome) is Accepted:
-            self._cells[_PASSED] += 1
-        elif outcome is not None:
-            self._cells[_HITS[_name(outcome)]] += 1
-        return outcome
+        return self._counted(self._warm(key, request))
 
     def again(self, digest: bytes, known: Accepted, request: Request, now: float) -> Outcome | None:
         """See `Verifier.again`."""
-        outcome = self._again(digest, known, request, now)
+        return self._counted(self._again(digest, known, request, now))
+
+    def _counted(self, outcome: Outcome | None) -> Outcome | None:
+        # The one that comes most often first: this is on the hot path.
         if type(outcome) is Accepted:
             self._cells[_PASSED] += 1
         elif outcome is not None:

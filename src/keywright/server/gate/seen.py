@@ -80,17 +80,18 @@ class SeenRequests:
 
     def find(self, data: bytes) -> tuple[Line, Seen] | None:
         """What was kept of the same bytes."""
-        fingerprint = self._new_fingerprint()
-        fingerprint.update(data)
-        return self._seen.get(fingerprint.digest())
+        return self._seen.get(self._fingerprint(data))
 
     def keep(self, data: bytes, line: Line, seen: Seen) -> None:
         """Remember what was read of ``data``, which is one whole request and nothing else, unless that is long."""
         if sum(map(len, _chosen(line, seen))) > MAX_KEPT_CHARACTERS:
             return
+        self._seen.put(self._fingerprint(data), (line, seen))
+
+    def _fingerprint(self, data: bytes) -> bytes:
         fingerprint = self._new_fingerprint()
         fingerprint.update(data)
-        self._seen.put(fingerprint.digest(), (line, seen))
+        return fingerprint.digest()
 
 
 def _chosen(line: Line, seen: Seen) -> tuple[str, ...]:
