@@ -191,6 +191,18 @@ def test_create_copy_done_and_delete_by_keyboard_alone(window: Window) -> None:
     assert status(window.server, key) == 401
 
 
+def test_a_key_made_in_a_tab_of_its_own(window: Window) -> None:
+    """Who opens the form as a page, or clicks before the page is ready, gets the same dialog, and then the list."""
+    page = window.go(KEYS + "/new")
+    page.get_by_label("Name", exact=True).fill("In a tab")
+    page.get_by_role("button", name="Create", exact=True).click()
+    key = window.shown_key()
+    window.done()
+    assert page.url == window.url + KEYS
+    expect(page.get_by_role("row", name="In a tab")).to_be_visible()
+    assert key not in page.content()
+
+
 def test_search_filter_and_paging_in_place(window: Window) -> None:
     """What is typed is searched for at once, what is chosen is shown, and the page stays where it is."""
     for name in ("Quarterly", "100% <b>bold</b>", "Änderung"):

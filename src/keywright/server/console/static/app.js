@@ -89,11 +89,12 @@ function mayClose() {
 }
 function close() {
   if (!mayClose()) return;
-  const shown = guard() !== null;
+  // Where "Done" leads. Not to the page that lies behind: that may be the form itself, opened in a tab of its own.
+  const next = guard() && $("[data-done]", dialog).href;
   dialog.close();
   dialog.replaceChildren();
   // The list has a new key now. Nothing of the old one stays behind, not even in the browser's memory of this page.
-  if (shown) location.assign(location.pathname);
+  if (next) location.assign(next);
 }
 window.addEventListener("beforeunload", (event) => {
   const shown = guard();
