@@ -98,6 +98,19 @@ def test_a_store_that_cannot_be_written_is_503_and_verifications_go_on(fragile: 
     assert "Traceback" not in fragile.log.read_text()
 
 
+def test_a_log_that_cannot_be_written_is_said_later(fragile: Server) -> None:
+    """Nobody is answered otherwise because the log is full; when it has room again it says so."""
+    made = Setup(fragile)
+    with faults.nothing_can_grow(fragile.process.pid):
+        known = [fragile.request("GET", "/v1/account", made.target["key"]).status_code for _ in range(3)]
+        before = fragile.log.read_text()
+    assert known == [200] * 3
+    assert fragile.request("GET", "/v1/account", made.target["key"]).status_code == 200
+
+    assert eventually(lambda: '"lines_in_doubt": ' in fragile.log.read_text()[len(before) :])
+    assert "Traceback" not in fragile.log.read_text()
+
+
 @pytest.mark.parametrize("fault", ["locked", "nothing can grow"])
 def test_a_resource_store_that_cannot_be_written_is_503(fragile: Server, fault: str) -> None:
     """The resources keep to the same: 503 and nothing stored, while what only reads is answered."""

@@ -57,6 +57,8 @@ def configure(level: str, formats: KeyFormats) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(processors=[remove_meta, renderer], foreign_pre_chain=shared)
     )
+    # Where a line cannot be written, the complaint about that could only be written to the same place.
+    logging.raiseExceptions = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -77,6 +79,7 @@ class RequestLog:
         # The same paths come again and again, and looking for keys in one takes longer than to write the line.
         self._what = lru_cache(maxsize=4096)(self._what_was_asked)
         self._lines: list[str] = []
+        self._unwritten = 0
         self._end = ""
 
     def answered(self, outer: Scope, inner: Scope, status: int, seconds: float) -> None:
@@ -103,7 +106,16 @@ class RequestLog:
 
     def _write(self) -> None:
         lines, self._lines = self._lines, []
-        sys.stderr.write("".join(lines))
+        try:
+            sys.stderr.write("".join(lines))
+        except OSError:
+            # A full disk. Whoever asked has been answered, and an error that nobody here catches would be one more
+            # thing to log. What was buffered is still written when there is room.
+            self._unwritten += len(lines)
+            return
+        if self._unwritten:
+            unwritten, self._unwritten = self._unwritten, 0
+            self._logger.warning("the log could not be written for a while", lines_in_doubt=unwritten)
 
     def _timestamp(self) -> str:
         now = self._now()
