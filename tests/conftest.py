@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from keywright import ManualClock
+from support import mutants
 from support.installation import Installation
 from support.servers import Server, running
 
@@ -20,6 +21,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "full" in item.keywords:
             item.add_marker(skip)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Faults that take long to be caught are only planted, unless the long forms are asked for."""
+    mutants.planted_only = "full" not in (item.config.option.markexpr or "") and "planted" in item.keywords
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,10 +24,12 @@ LINT = (
     ("lint-imports",),
 )
 #: On all cores, a file at a time, so that what a file's tests share is made once.
-SPREAD = ("-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile")
+SPREAD = ("-p", "xdist.plugin", "-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile")
+#: No plugin but that one: none is used, and mutants start hundreds of times, each without any (`support.mutants`).
+ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 CORE = ("tests/core", "tests/stores", "tests/limits")
 #: That a check can fail is shown once, on the Python that runs everything.
-WITHOUT_MUTANTS = "--ignore-glob=*/test_mutants.py"
+WITHOUT_MUTANTS = ("--ignore-glob=*/test_mutants.py", "-k", "not caught")
 
 
 def main() -> int:
@@ -39,12 +42,15 @@ def main() -> int:
     if "--lint" in arguments:
         return 0
     install_packages()
-    for version in SUPPORTED:
-        if f"{sys.version_info.major}.{sys.version_info.minor}" != version and not core_on(version):
+    others = [each for each in SUPPORTED if each != f"{sys.version_info.major}.{sys.version_info.minor}"]
+    with ThreadPoolExecutor() as pool:
+        ready = list(pool.map(prepare, others))
+    for version, venv in zip(others, ready, strict=True):
+        if venv is not None and core_on(version, venv):
             return 1
     print("== pytest", flush=True)
     full = ("-m", "full or not full") if "--full" in arguments else ()
-    return _run(sys.executable, "-m", "pytest", "--durations=10", *SPREAD, *full)
+    return _run(sys.executable, "-m", "pytest", "--durations=10", *SPREAD, *full, **ALONE)
 
 
 def install_packages() -> None:
@@ -64,14 +70,17 @@ def install_packages() -> None:
         )
 
 
-def core_on(version: str) -> bool:
-    """Run the core's tests on another Python, if it is on this machine."""
+def prepare(version: str) -> Path | None:
+    """Set up another Python for the tests of the core, if it is on this machine. Its environment, or None.
+
+    Raises:
+        SystemExit: it is there, and what the tests need cannot be installed in it.
+    """
     python = _find(version)
     if python is None:
         print(f"== Python {version} is not on this machine: the core is not tested on it", flush=True)
-        return True
+        return None
     venv = ROOT / f".venv-{version}"
-    print(f"== the core on Python {version}", flush=True)
     stamp = venv / ".test"
     locks = [ROOT / "requirements" / name for name in ("serve.txt", "test.txt")]
     if not stamp.exists() or stamp.stat().st_mtime < max(lock.stat().st_mtime for lock in locks):
@@ -82,18 +91,25 @@ def core_on(version: str) -> bool:
             or _run(*install, *hashed, "-r", str(locks[0]))
             or _run(*install, *hashed, "-r", str(locks[1]))
         ):
-            return False
+            raise SystemExit(1)
         stamp.touch()
-    return not _run(
+    return venv
+
+
+def core_on(version: str, venv: Path) -> int:
+    """Run the core's tests on another Python; their exit code."""
+    print(f"== the core on Python {version}", flush=True)
+    return _run(
         str(venv / "bin" / "python"),
         "-m",
         "pytest",
         "-p",
         "no:cacheprovider",
         *SPREAD,
-        WITHOUT_MUTANTS,
+        *WITHOUT_MUTANTS,
         *CORE,
         PYTHONPATH=str(ROOT / "src"),
+        **ALONE,
     )
 
 

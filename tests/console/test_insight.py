@@ -25,7 +25,7 @@ from keywright.stores.base import LastUse, UsageRow
 from keywright.stores.people import Role
 from people.staff import WHERE, claimed, member, signed_in
 from support.installation import ME, Installation
-from support.mutants import assert_caught
+from support.mutants import assert_caught, with_long_form
 
 KEYS = "/settings/api-keys"
 HOUR = 3600
@@ -475,9 +475,7 @@ _QUICK = {
 }
 
 
-@pytest.mark.parametrize(
-    "fault", [pytest.param(each, marks=() if each in _QUICK else pytest.mark.full) for each in MUTANTS]
-)
+@pytest.mark.parametrize("fault", with_long_form(MUTANTS, MUTANTS.keys() - _QUICK))
 def test_a_fault_is_caught(tmp_path: Path, fault: str) -> None:
     """Mutants: rights, tenancy, formulas, limits."""
     file, old, new, test = MUTANTS[fault]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.mutants import assert_caught
+from support.mutants import assert_caught, with_long_form
 
 COHERENCE = "tests/core/test_coherence.py"
 EVERYWHERE = f"{COHERENCE}::test_s55_a_change_is_in_force_everywhere_at_once"
@@ -71,8 +71,15 @@ MUTANTS = {
     ),
 }
 
+#: Caught in the long form only: each takes several seconds.
+LONG = {
+    "connections are open while the process forks",
+    "others are not told",
+    "a child may have more networks",
+}
 
-@pytest.mark.parametrize("mutant", MUTANTS)
+
+@pytest.mark.parametrize("mutant", with_long_form(MUTANTS, LONG))
 def test_a_fault_in_the_core_is_caught(mutant: str, tmp_path: Path) -> None:
     """Each fault planted in the core fails the check of the promise that it breaks."""
     assert_caught(tmp_path, *MUTANTS[mutant])

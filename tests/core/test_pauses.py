@@ -18,7 +18,7 @@ from keywright.cache import PARTS, RecordCache
 from keywright.flood import FloodGate
 from keywright.record import ANY_REQUEST, Block, Record
 from support.installation import Installation
-from support.mutants import assert_caught
+from support.mutants import assert_caught, with_long_form
 from support.servers import clean_environment
 
 ME = "tests/core/test_pauses.py"
@@ -187,7 +187,13 @@ def timed(act: Callable[[], object]) -> float:
     return time.thread_time() - started
 
 
-@pytest.mark.parametrize("mutant", MUTANTS)
+#: Caught in the long form only: each takes several seconds.
+LONG = {
+    "records are walked",
+}
+
+
+@pytest.mark.parametrize("mutant", with_long_form(MUTANTS, LONG))
 def test_a_long_pause_is_caught(mutant: str, tmp_path: Path) -> None:
     """Each fault that would make the process stop for long fails the check of it."""
     assert_caught(tmp_path, *MUTANTS[mutant])

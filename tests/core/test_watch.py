@@ -204,6 +204,7 @@ def test_a_lost_coherence_file_is_noticed(installation: Installation, data_dir: 
 NOTICED = "test_a_change_whose_maker_died_is_noticed"
 
 
+@pytest.mark.planted
 @pytest.mark.parametrize(
     ("file", "old", "new", "test"),
     [

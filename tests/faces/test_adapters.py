@@ -28,7 +28,7 @@ from support.cases import (
 from support.corpus import HeaderCase
 from support.faces import OverPort
 from support.installation import ME, Installation
-from support.mutants import assert_caught
+from support.mutants import assert_caught, with_long_form
 
 HERE = "tests/faces/test_adapters.py"
 ADAPTERS = (*plain.ADAPTERS, *asynchronous.ADAPTERS, *flask_app.ADAPTERS, *django_app.ADAPTERS, *remote.ADAPTERS)
@@ -367,9 +367,7 @@ QUICK = (
 )
 
 
-@pytest.mark.parametrize(
-    "fault", [each if each in QUICK else pytest.param(each, marks=pytest.mark.full) for each in MUTANTS]
-)
+@pytest.mark.parametrize("fault", with_long_form(MUTANTS, MUTANTS.keys() - QUICK))
 def test_the_tests_catch(fault: str, tmp_path: Path) -> None:
     """Each of these faults, planted in a copy of the source, makes the named test fail."""
     file, old, new, test = MUTANTS[fault]

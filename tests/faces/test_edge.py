@@ -226,6 +226,7 @@ def _told(connection: socket.socket) -> bool:
         return False
 
 
+@pytest.mark.planted
 def test_a_reader_that_is_waited_for_for_ever_is_caught(tmp_path: Path) -> None:
     """The check of clients that never read fails where nobody counts their time."""
     old = "self.loop.call_later(READING_SECONDS, self._not_read)"

@@ -188,6 +188,7 @@ def test_a_full_disk_is_503_until_there_is_room_again(tmp_path: Path) -> None:
         assert server.command("doctor", "--json").stdout.count('"ok"') > 3
 
 
+@pytest.mark.planted
 def test_a_fault_is_never_a_verdict(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Mutant: what the machine cannot answer is answered as 401. Callers would throw good keys away."""
     assert_caught(

@@ -223,6 +223,7 @@ def test_an_idle_tls_client_does_not_hold_up_the_stop(encrypted: tuple[Server, s
         assert time.monotonic() - started < 5
 
 
+@pytest.mark.planted
 def test_a_deadline_that_never_comes_is_caught(tmp_path: Path) -> None:
     """The check of slow requests fails where there is no deadline."""
     old = "self.loop.call_later(REQUEST_SECONDS, self._too_late)"

@@ -209,6 +209,7 @@ def test_a_flood_of_passwords_holds_up_no_key(server: Server) -> None:
     assert waiting >= 8
 
 
+@pytest.mark.planted
 def test_a_body_limit_that_is_off_is_caught(tmp_path: Path) -> None:
     """The check of endless bodies fails where nobody counts what comes."""
     old, new = "if received > MAX_BODY_BYTES:", "if received > MAX_BODY_BYTES * 1000:"

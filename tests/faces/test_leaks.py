@@ -226,6 +226,7 @@ MUTANTS = (
 )
 
 
+@pytest.mark.planted
 @pytest.mark.parametrize(("file", "old", "new", "test"), MUTANTS, ids=["query", "headers", "user agent"])
 def test_the_search_notices_a_leak(
     tmp_path_factory: pytest.TempPathFactory, file: str, old: str, new: str, test: str

@@ -309,6 +309,7 @@ def test_a_stop_that_loses_something_is_caught(fault: str, tmp_path: Path) -> No
     assert_caught(tmp_path, *MUTANTS[fault], STOP)
 
 
+@pytest.mark.planted
 def test_a_stop_that_does_not_write_is_caught(tmp_path: Path) -> None:
     """The check of the end fails where usage is left in memory. (Nor in between: that may be all.)"""
     usage = (ROOT / "src" / "keywright" / "usage.py").read_text("utf-8")

@@ -74,6 +74,7 @@ def test_a_socket_that_is_bound_lets_nobody_in_yet(listening: socket.socket) -> 
         open_sockets(*listening.getsockname())
 
 
+@pytest.mark.planted
 def test_arrivals_that_go_on_are_caught(tmp_path: Path) -> None:
     """The check of the emptying fails where connections keep coming."""
     old = "            each.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)\n"

@@ -327,22 +327,26 @@ negative_data_rejection.expected-statuses = [
 """
 
 
-def test_what_the_document_says_is_true(described: Server, tmp_path: Path) -> None:
+SHORT = ("--max-examples", "2", "--phases", "examples,coverage,fuzzing")
+LONG = ("--max-examples", "25", "--phases", "examples,coverage,fuzzing,stateful")
+
+
+@pytest.mark.parametrize("how", [SHORT, pytest.param(LONG, marks=pytest.mark.full)], ids=["short", "long"])
+def test_what_the_document_says_is_true(described: Server, how: tuple[str, ...], tmp_path: Path) -> None:
     """Requests made from the document by the thousand, good and bad, in sequence too: each answer is as it says."""
     key = described.key("Schemathesis", "--limit", "none", "--account", described.account("Schemathesis"))["key"]
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     done = subprocess.run(
         [
             str(Path(sys.executable).with_name("st")), "run", f"{described.url}/openapi.json", "--header",
-            f"X-API-Key: {key}", "--checks", "all", "--max-examples", "8", "--seed", "1", "--max-time", "45",
-            "--phases", "examples,coverage,fuzzing,stateful", "--no-color",
+            f"X-API-Key: {key}", "--checks", "all", "--seed", "1", "--no-color", *how,
         ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
@@ -371,6 +375,7 @@ MUTANTS = (
 )
 
 
+@pytest.mark.planted
 @pytest.mark.parametrize(
     ("file", "old", "new", "test"), MUTANTS, ids=["scope", "account of a campaign", "account of a key"]
 )

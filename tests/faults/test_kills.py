@@ -146,6 +146,7 @@ def test_a_killed_server_kept_what_it_answered(quick_disk: Path) -> None:
         assert again.request("GET", "/v1/account", gone["key"]).status_code == 401
 
 
+@pytest.mark.planted
 def test_the_kills_catch_changes_in_pieces(tmp_path: Path) -> None:
     """Mutant: the audit line has a transaction of its own, and comes a little later. The time makes any kill hit."""
     assert_caught(

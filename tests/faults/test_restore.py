@@ -26,7 +26,7 @@ from keywright.upkeep.parts import RECORDS
 from keywright.upkeep.restore import Report
 from support.backups import made, problems, query, restored
 from support.installation import ME, Installation
-from support.mutants import assert_caught
+from support.mutants import assert_caught, with_long_form
 
 MANY = 100
 HERE = "tests/faults/test_restore.py"
@@ -547,9 +547,7 @@ LONG = {
 }
 
 
-@pytest.mark.parametrize(
-    "mutant", [pytest.param(each, marks=pytest.mark.full) if each in LONG else each for each in MUTANTS]
-)
+@pytest.mark.parametrize("mutant", with_long_form(MUTANTS, LONG))
 def test_the_tests_catch(mutant: str, tmp_path: Path) -> None:
     """Each of these faults, planted in a copy of the source, makes the named test fail."""
     file, old, new, test = MUTANTS[mutant]

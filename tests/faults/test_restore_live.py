@@ -184,6 +184,7 @@ MUTANTS = {
 }
 
 
+@pytest.mark.planted
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_the_tests_catch(mutant: str, tmp_path: Path) -> None:
     """Each of these faults, planted in a copy of the source, makes the named test fail."""

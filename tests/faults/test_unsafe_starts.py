@@ -20,7 +20,7 @@ from keywright import Accepted, ManualClock, Reason, Refused
 from keywright.stores.sqlite import RECORDS_FILE
 from support.backups import query
 from support.installation import Installation
-from support.mutants import assert_caught
+from support.mutants import assert_caught, with_long_form
 from support.servers import COMMAND, clean_environment, free_port
 
 FORGED = 100
@@ -173,9 +173,7 @@ MUTANTS = {
 LONG = {"an old SQLite is used", "the shortest mount counts"}
 
 
-@pytest.mark.parametrize(
-    "mutant", [pytest.param(each, marks=pytest.mark.full) if each in LONG else each for each in MUTANTS]
-)
+@pytest.mark.parametrize("mutant", with_long_form(MUTANTS, LONG))
 def test_the_tests_catch(mutant: str, tmp_path: Path) -> None:
     """Each of these faults, planted in a copy of the source, makes the named test fail."""
     file, old, new, test = MUTANTS[mutant]

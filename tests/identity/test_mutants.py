@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.mutants import assert_caught
+from support.mutants import assert_caught, with_long_form
 
 ATTACKS = "tests/identity/test_attacks.py"
 JOURNEYS = "tests/identity/test_journeys.py"
@@ -221,14 +221,20 @@ MORE: dict[str, tuple[str, str, str, str]] = {
     ),
 }
 
+#: Caught in the long form only: each takes several seconds.
+LONG = {
+    "who came first keeps a way in",
+    "silence at the provider is a proof",
+}
 
-@pytest.mark.parametrize("fault", MUTANTS)
+
+@pytest.mark.parametrize("fault", with_long_form(MUTANTS, LONG))
 def test_a_fault_is_caught(tmp_path: Path, fault: str) -> None:
     """The checks without which strangers come in are checked themselves."""
     assert_caught(tmp_path, *MUTANTS[fault])
 
 
-@pytest.mark.full
+@pytest.mark.planted
 @pytest.mark.parametrize("fault", MORE)
 def test_every_other_fault_is_caught(tmp_path: Path, fault: str) -> None:
     """So is every other one."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from races.test_warm import tracer
-from support.mutants import assert_caught
+from support.mutants import assert_caught, with_long_form
 
 LIBRARY = "tests/races/test_library.py"
 GUARDS = "tests/races/test_guards.py"
@@ -134,21 +134,40 @@ COSTS = {
     ),
 }
 
+#: Caught in the long form only: each takes several seconds.
+LONG_COSTS = {
+    "a file is looked at for each request",
+}
 
-@pytest.mark.parametrize("mutant", COSTS)
+
+@pytest.mark.parametrize("mutant", with_long_form(COSTS, LONG_COSTS))
 def test_a_hidden_cost_is_caught(mutant: str, tmp_path: Path) -> None:
     """Each statement and each call that a warm verification would make is seen."""
     tracer()  # where nothing can be traced, that is said once more
     assert_caught(tmp_path, *COSTS[mutant])
 
 
-@pytest.mark.parametrize("mutant", LIMITERS)
+#: Caught in the long form only: each takes several seconds.
+LONG_LIMITERS = {
+    "windows begin on the minute",
+}
+
+
+@pytest.mark.parametrize("mutant", with_long_form(LIMITERS, LONG_LIMITERS))
 def test_a_fault_in_the_limits_is_caught(mutant: str, tmp_path: Path) -> None:
     """Each fault in the counters loses a race."""
     assert_caught(tmp_path, *LIMITERS[mutant])
 
 
-@pytest.mark.parametrize("mutant", CORE)
+#: Caught in the long form only: each takes several seconds.
+LONG_CORE = {
+    "a worker is told before the commit",
+    "others hear of changes when they next look",
+    "a change is not published",
+}
+
+
+@pytest.mark.parametrize("mutant", with_long_form(CORE, LONG_CORE))
 def test_a_fault_in_the_core_is_caught(mutant: str, tmp_path: Path) -> None:
     """Each fault in the coherence protocol loses a race."""
     assert_caught(tmp_path, *CORE[mutant])

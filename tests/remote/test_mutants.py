@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.mutants import assert_caught
+from support.mutants import assert_caught, with_long_form
 
 FAILURES, SERVERS = "tests/remote/test_failures.py", "tests/remote/test_servers.py"
 #: Fault → where it is planted, and the test that must fail.
@@ -74,9 +74,7 @@ QUICK = (
 )
 
 
-@pytest.mark.parametrize(
-    "fault", [each if each in QUICK else pytest.param(each, marks=pytest.mark.full) for each in MUTANTS]
-)
+@pytest.mark.parametrize("fault", with_long_form(MUTANTS, MUTANTS.keys() - QUICK))
 def test_the_tests_catch(fault: str, tmp_path: Path) -> None:
     """Each of these faults, planted in a copy of the source, makes the named test fail."""
     file, old, new, test = MUTANTS[fault]
