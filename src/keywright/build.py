@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from keywright import forks, mounts, settings as settings_module
+from keywright import forks, mounts, owners, settings as settings_module
 from keywright.cache import RecordCache
 from keywright.clock import Clock, SystemClock
 from keywright.digest import Digester
@@ -267,7 +267,8 @@ def prepare_directory(path: Path) -> None:
     """Make the data directory, or see that it can be used.
 
     Raises:
-        Misconfigured: it cannot be, because of its file system, or because others may write to it.
+        Misconfigured: it cannot be, because of its file system, or because others may write to it, or this user may not
+            write to what is in it.
     """
     _require_safe_place(path)
     try:
@@ -284,6 +285,8 @@ def prepare_directory(path: Path) -> None:
             f"Others can write to the data directory {path}, and put a database of their own there. Run "
             f"`chmod 700 {path}`."
         )
+    if closed := owners.closed_to_us(path):
+        raise Misconfigured(f"In the data directory {path} this user cannot read and write {owners.remedy(closed)}.")
 
 
 def _require_safe_place(path: Path) -> None:

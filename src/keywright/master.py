@@ -18,6 +18,7 @@ from pathlib import Path
 
 from keywright.clock import SystemClock
 from keywright.errors import Misconfigured
+from keywright.owners import new_file
 from keywright.values import Value
 
 SECRET_BYTES = 32
@@ -124,7 +125,7 @@ def remove_stale_drafts(path: Path, now: float) -> None:
 
 
 def _write_draft(draft: Path) -> None:
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = new_file(draft)
     try:
         os.write(descriptor, f"1:{secrets.token_hex(SECRET_BYTES)}\n".encode())
         os.fsync(descriptor)

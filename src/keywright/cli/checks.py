@@ -18,7 +18,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from keywright import mounts
+from keywright import mounts, owners
 from keywright.clock import SystemClock, timestamp
 
 if TYPE_CHECKING:
@@ -53,6 +53,12 @@ def files_are_private(keywright: Keywright) -> Finding:
     open_to_others = sorted(each.name for each in directory.iterdir() if each.is_file() and each.stat().st_mode & 0o077)
     names = ", ".join(open_to_others)
     return not open_to_others, f"others have rights on {names} (chmod 600)" if names else "only their owner reads them"
+
+
+def files_are_its_owners(keywright: Keywright) -> Finding:
+    """Whoever serves as the owner of the data directory may open what is in it."""
+    found = owners.strangers(keywright.settings.data_dir)
+    return not found, owners.remedy(found) if found else "everything belongs to the owner of the directory"
 
 
 def file_system(keywright: Keywright) -> Finding:
@@ -255,6 +261,7 @@ def provider(keywright: Keywright) -> Finding:
 CHECKS: dict[str, Callable[[Keywright], Finding]] = {
     "data directory is private": directory_is_private,
     "files are private": files_are_private,
+    "files are its owner's": files_are_its_owners,
     "file system is local": file_system,
     "room on disk": room,
     "clock": clock,

@@ -14,6 +14,7 @@ from pathlib import Path
 from keywright.clock import Clock
 from keywright.errors import Misconfigured, Unavailable
 from keywright.mounts import identity
+from keywright.owners import new_file, why
 
 _LOCK_POLL_SECONDS = 0.000_05
 #: How often a lock is tried before anything is waited for. Whoever holds it is done in 3 µs, unless it was stopped; a
@@ -67,7 +68,7 @@ class MappedFile:
                 os.close(descriptor)
                 raise
         except OSError as error:
-            raise Unavailable(f"The limits file {self.path} cannot be opened: {error.strerror}.") from error
+            raise Unavailable(f"The limits file {self.path} cannot be opened: {why(error, self.path)}.") from error
         # Only now: the number of a descriptor that was closed again belongs to whatever is opened next.
         self._descriptor = descriptor
 
@@ -75,7 +76,7 @@ class MappedFile:
         """Make the file with its first unit under another name and link it into place: nobody ever sees half a
         header."""
         draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
-        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = new_file(draft)
         try:
             os.posix_fallocate(descriptor, 0, self._unit_bytes)
             os.pwrite(descriptor, self._magic, 0)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from keywright.errors import Unavailable
 from keywright.mounts import identity
+from keywright.owners import new_file, why
 
 NONCE_BYTES = 8
 NONCE_FILE_BYTES = 4096
@@ -48,7 +49,9 @@ class NonceFile:
                 self._identity = identity(descriptor)
             finally:
                 os.close(descriptor)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise Unavailable(f"The coherence file {self._path} cannot be mapped: {why(error, self._path)}.") from error
+        except ValueError as error:
             raise Unavailable(f"The coherence file {self._path} cannot be mapped: {error}.") from error
         with memoryview(self._memory) as whole:
             self._view = whole[:NONCE_BYTES]
@@ -86,7 +89,7 @@ def _create(path: Path) -> None:
 
 
 def _write_draft(draft: Path) -> None:
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = new_file(draft)
     try:
         os.write(descriptor, secrets.token_bytes(NONCE_BYTES) + bytes(NONCE_FILE_BYTES - NONCE_BYTES))
         # A power cut must not leave an empty file under the name: no process could start on it.

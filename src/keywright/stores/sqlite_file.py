@@ -20,6 +20,7 @@ from keywright.clock import SystemClock
 from keywright.errors import Misconfigured, Unavailable
 from keywright.forks import Forking
 from keywright.mounts import identity
+from keywright.owners import new_file
 from keywright.stores import sql
 
 #: Older ones can, rarely, corrupt a WAL database that several processes write (https://sqlite.org/wal.html#walresetbug).
@@ -81,9 +82,9 @@ def _enter_wal(connection: Any) -> None:
 
 
 def _create_private(path: Path) -> None:
-    """Make an empty file that only its owner reads; SQLite gives its other files the same mode."""
+    """Make an empty file that only its owner reads; SQLite gives its other files the same mode and owner."""
     with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(new_file(path))
 
 
 def _nothing() -> None:
@@ -207,7 +208,7 @@ class SqliteFile(Forking):
             Unavailable: the database cannot answer, or the file cannot be written.
         """
         with self._in_use(), sql.machine_faults(f"copy of the {self.what}"):
-            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = new_file(target)
             try:
                 # SQLite writes to an empty file as to a new one, and leaves it its mode.
                 with self._plain(self._reader) as connection:

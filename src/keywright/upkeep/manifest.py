@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keywright.errors import Misconfigured, NotFound
+from keywright.owners import new_file
 from keywright.values import Value
 
 MANIFEST_FILE = "manifest.json"
@@ -96,7 +97,7 @@ def copied(source: Path, target: Path) -> str:
     """Copy a file that nobody writes to one that only its owner reads; the digest of what was copied. OSError where
     that cannot be done."""
     digest = hashlib.sha256()
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = new_file(target)
     with source.open("rb") as read, os.fdopen(descriptor, "wb") as written:
         while chunk := read.read(_CHUNK_BYTES):
             digest.update(chunk)
@@ -108,7 +109,7 @@ def copied(source: Path, target: Path) -> str:
 
 def write_durably(path: Path, content: str) -> None:
     """Make a file that only its owner reads, and sync it. OSError where that cannot be done."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = new_file(path)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(content)
         file.flush()

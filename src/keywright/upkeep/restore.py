@@ -17,6 +17,7 @@ from keywright.key import KeyFormats
 from keywright.limits.counters import ENTRY_BYTES
 from keywright.limits.shared import accounts_file
 from keywright.master import MasterSecret, sync_directory
+from keywright.owners import new_directory
 from keywright.record import LimitPolicy
 from keywright.settings import Settings
 from keywright.stores import check, restore as statements, sql
@@ -216,7 +217,7 @@ class Restoring:
             at = timestamp(self._clock.now()).replace(":", "")
             names = (self._data_dir / f"damaged-{at}{more}" for more in ("", *(f"-{n}" for n in range(2, 100))))
             self._moved_aside = next(each for each in names if not each.exists())
-            self._moved_aside.mkdir(mode=0o700)
+            new_directory(self._moved_aside)
         return self._moved_aside
 
 
@@ -231,7 +232,7 @@ def _workshop(data_dir: Path) -> Iterator[Path]:
             raise Conflict("Another restore is running on this data directory. Nothing was changed.") from None
         shop = data_dir / _WORKSHOP
         shutil.rmtree(shop, ignore_errors=True)
-        shop.mkdir(mode=0o700)
+        new_directory(shop)
         try:
             yield shop
         finally:

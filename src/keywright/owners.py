@@ -1,0 +1,103 @@
+"""Whom the files of a data directory belong to: always to whoever the directory belongs to, also when root makes them.
+
+A server runs as a user of its own, and its operator types commands as root. What root made for itself there, nobody
+but root could open: the server would answer 503 for it, and not start again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shlex
+from pathlib import Path
+
+#: What processes of ours open for reading and writing in a data directory, SQLite's own files among them.
+OURS = ("*.db", "*.db-wal", "*.db-shm", "*.nonce", "*.table", "*.table.*")
+#: What they only read.
+SECRETS = "*.secret"
+_ROOT = 0
+
+
+def new_file(path: Path) -> int:
+    """Make a file that only its owner reads and writes, who is the owner of the directory it is in.
+
+    Returns:
+        a descriptor to read and write it.
+
+    Raises:
+        FileExistsError: something stands there already, if only a link.
+        OSError: it cannot be made.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        _hand_over(descriptor, path.parent)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def new_directory(path: Path) -> None:
+    """The same for a directory, into which only its owner may look. FileExistsError, OSError: as for a file."""
+    path.mkdir(mode=0o700)
+    # Not by its name: whoever owns the directory around it could have put a link there by now.
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _hand_over(descriptor, path.parent)
+    finally:
+        os.close(descriptor)
+
+
+def _hand_over(descriptor: int, directory: Path) -> None:
+    if os.geteuid() != _ROOT:
+        return
+    found = directory.stat()
+    # A root without that power (in a container, say) keeps the file, as any other user would. `strangers` tells of it.
+    with contextlib.suppress(OSError):
+        os.fchown(descriptor, found.st_uid, found.st_gid)
+
+
+def strangers(directory: Path) -> list[Path]:
+    """What processes of ours open in a data directory and belongs to somebody else than the directory does, in
+    order."""
+    owner = _owner(directory)
+    return [each for each in _found(directory, *OURS, SECRETS) if _owner(each) not in (owner, None)]
+
+
+def closed_to_us(directory: Path) -> list[Path]:
+    """What this process would have to write in a data directory, and may not, in order."""
+    return [each for each in _found(directory, *OURS) if each.exists() and not os.access(each, os.R_OK | os.W_OK)]
+
+
+def _found(directory: Path, *patterns: str) -> list[Path]:
+    return sorted({each for pattern in patterns for each in directory.glob(pattern)})
+
+
+def why(error: OSError, file: Path) -> str:
+    """What kept a file from being opened, and what root has to run where it is because of whose it is."""
+    if isinstance(error, PermissionError) and _owner(file) not in (_owner(file.parent), None):
+        return f"{error.strerror}. {remedy([file])}"
+    return str(error.strerror)
+
+
+def remedy(files: list[Path]) -> str:
+    """Whose the files are that should belong to the owner of their directory, and what root has to run."""
+    names = ", ".join(each.name for each in files)
+    theirs = ", ".join(sorted({_name(_owner(each)) for each in files}))
+    command = shlex.join(("chown", f"{_name(_owner(files[0].parent))}:", *map(str, files)))
+    return f"{names}: the owner is {theirs}. Run `{command}` as root"
+
+
+def _owner(path: Path) -> int | None:
+    """None where it is gone again, or cannot be asked."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_uid
+    return None
+
+
+def _name(user: int | None) -> str:
+    try:
+        return str(user) if user is None else pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)

@@ -1,0 +1,102 @@
+"""A server that runs as a user of its own, and commands that root types: what root makes, the server can open."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from keywright.stores.sqlite import RECORDS_FILE
+from support.faults import is_root
+from support.mutants import assert_caught
+from support.servers import COMMAND, Server, clean_environment, free_port, running
+
+HERE = "tests/faults/test_owners.py"
+#: Nobody in particular. Neither has to have a name.
+USER, GROUP = 64_123, 64_124
+#: It may read everything, as it must where the interpreter is in root's home, and write only what is its own.
+_POWERS = [f"--{each}=-all,+dac_read_search" for each in ("inh-caps", "ambient-caps", "bounding-set")]
+AS_THE_USER = ("setpriv", f"--reuid={USER}", f"--regid={GROUP}", "--clear-groups", *_POWERS, *COMMAND)
+
+
+@pytest.fixture
+def theirs() -> Iterator[Path]:
+    """A data directory of the user's, empty. Skips, loudly, where we cannot be two users."""
+    if not is_root() or not shutil.which("setpriv"):
+        pytest.skip("NOT TESTED, needs root and setpriv: a server that runs as another user than root")
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        data_dir = Path(made) / "data"
+        data_dir.mkdir(mode=0o700)
+        os.chown(data_dir, USER, GROUP)
+        yield data_dir
+
+
+def owners(data_dir: Path) -> set[tuple[int, int]]:
+    """Whom everything in the directory belongs to."""
+    return {(each.lstat().st_uid, each.lstat().st_gid) for each in data_dir.rglob("*")}
+
+
+def use_every_limit(server: Server) -> str:
+    """Make a key with a sliding window in an account with a limit of its own, and verify it, all as root. The key."""
+    key: str = server.key("Sliding", "--limit", "5/m sliding")["key"]
+    operator = json.loads(server.command("accounts", "list", "--json").stdout)[0]["id"]
+    assert server.command("accounts", "change", operator, "--limit", "50/m").returncode == 0
+    assert server.command("verify", stdin=key).returncode == 0
+    assert {"limits.table.slices", "limits.table.accounts"} <= {each.name for each in server.data_dir.iterdir()}
+    return key
+
+
+def test_what_root_makes_the_server_can_open(theirs: Path) -> None:
+    """Root makes and verifies a key with each kind of limit, puts a backup back, and each file is the server's: it
+    answers for that key, starts again, and finds nothing wrong."""
+    with running(theirs, program=AS_THE_USER) as server:
+        key = use_every_limit(server)
+        assert owners(theirs) == {(USER, GROUP)}
+        assert server.request("GET", "/v1/account", key).status_code == 200
+        assert server.command("db", "backup", str(theirs.parent / "backup")).returncode == 0
+    # Nothing is left but the secret: whatever is there afterwards, root's restore has made.
+    for each in theirs.iterdir():
+        if each.suffix != ".secret":
+            each.unlink()
+    assert server.command("db", "restore", str(theirs.parent / "backup"), "--yes").returncode == 0
+    assert owners(theirs) == {(USER, GROUP)}
+    with running(theirs, program=AS_THE_USER) as again:
+        assert again.request("GET", "/v1/account", key).status_code == 200
+        port = again.url.rsplit(":", 1)[1]
+        assert again.command("doctor", environment={"KEYWRIGHT_PORT": port}).returncode == 0
+
+
+def test_what_is_roots_is_told_with_what_to_do(theirs: Path) -> None:
+    """Where a file is root's, the server does not start, and says which and what to run, and so does the doctor."""
+    environment = clean_environment(theirs, KEYWRIGHT_PORT=str(free_port()))
+    run = partial(
+        subprocess.run, env=environment, cwd=theirs.parent, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run([*COMMAND, "accounts", "create", "Somebody"]).returncode == 0
+    for name in ("limits.table", RECORDS_FILE):
+        os.chown(theirs / name, 0, 0)
+    remedy = f"chown {USER}: {theirs / RECORDS_FILE} {theirs / 'limits.table'}"
+
+    started = run([*AS_THE_USER, "serve"])
+    assert (started.returncode, started.stderr.count("\n")) == (1, 1)
+    assert f"{RECORDS_FILE}, limits.table: the owner is root. Run `{remedy}` as root" in started.stderr
+    looked_at = run([*COMMAND, "doctor"])
+    assert looked_at.returncode == 1
+    assert remedy in looked_at.stdout
+    assert run(remedy.split()).returncode == 0
+    assert run([*COMMAND, "doctor"]).returncode == 0
+
+
+@pytest.mark.planted
+def test_files_that_root_keeps_are_caught(tmp_path: Path) -> None:
+    """The checks fail where root keeps what it makes."""
+    old = "os.fchown(descriptor, found.st_uid, found.st_gid)"
+    assert_caught(tmp_path, "owners.py", old, "pass", f"{HERE}::test_what_root_makes_the_server_can_open")
