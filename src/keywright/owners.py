@@ -7,6 +7,7 @@ but root could open: the server would answer 503 for it, and not start again.
 from __future__ import annotations
 
 import contextlib
+import grp
 import os
 import pwd
 import shlex
@@ -85,7 +86,9 @@ def remedy(files: list[Path]) -> str:
     """Whose the files are that should belong to the owner of their directory, and what root has to run."""
     names = ", ".join(each.name for each in files)
     theirs = ", ".join(sorted({_name(_owner(each)) for each in files}))
-    command = shlex.join(("chown", f"{_name(_owner(files[0].parent))}:", *map(str, files)))
+    found = files[0].parent.stat()
+    # With the group by its own name or number: `chown` takes no user without a name for "and their group".
+    command = shlex.join(("chown", f"{_name(found.st_uid)}:{_group(found.st_gid)}", *map(str, files)))
     return f"{names}: the owner is {theirs}. Run `{command}` as root"
 
 
@@ -101,3 +104,10 @@ def _name(user: int | None) -> str:
         return str(user) if user is None else pwd.getpwuid(user).pw_name
     except KeyError:
         return str(user)
+
+
+def _group(number: int) -> str:
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)

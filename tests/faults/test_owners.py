@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from keywright.stores.sqlite import RECORDS_FILE
+from keywright import Accepted, Keywright
+from keywright.owners import strangers
 from support.faults import is_root
+from support.installation import ME
 from support.mutants import assert_caught
-from support.servers import COMMAND, Server, clean_environment, free_port, running
+from support.servers import COMMAND, clean_environment, free_port, running
 
 HERE = "tests/faults/test_owners.py"
 #: Nobody in particular. Neither has to have a name.
@@ -44,55 +44,58 @@ def owners(data_dir: Path) -> set[tuple[int, int]]:
     return {(each.lstat().st_uid, each.lstat().st_gid) for each in data_dir.rglob("*")}
 
 
-def use_every_limit(server: Server) -> str:
+def use_every_limit(data_dir: Path) -> str:
     """Make a key with a sliding window in an account with a limit of its own, and verify it, all as root. The key."""
-    key: str = server.key("Sliding", "--limit", "5/m sliding")["key"]
-    operator = json.loads(server.command("accounts", "list", "--json").stdout)[0]["id"]
-    assert server.command("accounts", "change", operator, "--limit", "50/m").returncode == 0
-    assert server.command("verify", stdin=key).returncode == 0
-    assert {"limits.table.slices", "limits.table.accounts"} <= {each.name for each in server.data_dir.iterdir()}
-    return key
+    with Keywright.open(data_dir) as keywright:
+        operator = keywright.manager.operator_account().id
+        keywright.manager.change_account(ME, operator, {"rate_limit": "50/m"})
+        made = keywright.manager.create(ME, operator, {"name": "Sliding", "rate_limit": "5/m sliding"})
+        assert isinstance(keywright.verify(made.key), Accepted)
+    assert {"limits.table.slices", "limits.table.accounts"} <= {each.name for each in data_dir.iterdir()}
+    return made.key
 
 
 def test_what_root_makes_the_server_can_open(theirs: Path) -> None:
-    """Root makes and verifies a key with each kind of limit, puts a backup back, and each file is the server's: it
-    answers for that key, starts again, and finds nothing wrong."""
+    """Root makes and verifies a key with each kind of limit, and puts a backup back: each file is the server's, which
+    answers for that key, and finds nothing wrong."""
     with running(theirs, program=AS_THE_USER) as server:
-        key = use_every_limit(server)
+        key = use_every_limit(theirs)
         assert owners(theirs) == {(USER, GROUP)}
         assert server.request("GET", "/v1/account", key).status_code == 200
-        assert server.command("db", "backup", str(theirs.parent / "backup")).returncode == 0
+    assert server.command("db", "backup", str(theirs.parent / "backup")).returncode == 0
     # Nothing is left but the secret: whatever is there afterwards, root's restore has made.
     for each in theirs.iterdir():
         if each.suffix != ".secret":
             each.unlink()
     assert server.command("db", "restore", str(theirs.parent / "backup"), "--yes").returncode == 0
     assert owners(theirs) == {(USER, GROUP)}
-    with running(theirs, program=AS_THE_USER) as again:
-        assert again.request("GET", "/v1/account", key).status_code == 200
-        port = again.url.rsplit(":", 1)[1]
-        assert again.command("doctor", environment={"KEYWRIGHT_PORT": port}).returncode == 0
+    assert ended(theirs, *AS_THE_USER, "doctor").returncode == 0
+
+
+def ended(data_dir: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """A command on the directory that is expected to end by itself."""
+    environment = clean_environment(data_dir, KEYWRIGHT_PORT=str(free_port()))
+    return subprocess.run(
+        command, env=environment, cwd=data_dir.parent, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_what_is_roots_is_told_with_what_to_do(theirs: Path) -> None:
     """Where a file is root's, the server does not start, and says which and what to run, and so does the doctor."""
-    environment = clean_environment(theirs, KEYWRIGHT_PORT=str(free_port()))
-    run = partial(
-        subprocess.run, env=environment, cwd=theirs.parent, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert run([*COMMAND, "accounts", "create", "Somebody"]).returncode == 0
-    for name in ("limits.table", RECORDS_FILE):
+    use_every_limit(theirs)
+    names = ("limits.table", "limits.table.slices")
+    for name in names:
         os.chown(theirs / name, 0, 0)
-    remedy = f"chown {USER}: {theirs / RECORDS_FILE} {theirs / 'limits.table'}"
+    remedy = f"chown {USER}:{GROUP} {' '.join(str(theirs / name) for name in names)}"
 
-    started = run([*AS_THE_USER, "serve"])
+    started = ended(theirs, *AS_THE_USER, "serve")
     assert (started.returncode, started.stderr.count("\n")) == (1, 1)
-    assert f"{RECORDS_FILE}, limits.table: the owner is root. Run `{remedy}` as root" in started.stderr
-    looked_at = run([*COMMAND, "doctor"])
+    assert f"{', '.join(names)}: the owner is root. Run `{remedy}` as root" in started.stderr
+    looked_at = ended(theirs, *COMMAND, "doctor")
     assert looked_at.returncode == 1
     assert remedy in looked_at.stdout
-    assert run(remedy.split()).returncode == 0
-    assert run([*COMMAND, "doctor"]).returncode == 0
+    assert ended(theirs, *remedy.split()).returncode == 0
+    assert (strangers(theirs), owners(theirs)) == ([], {(USER, GROUP)})
 
 
 @pytest.mark.planted
