@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -179,6 +180,35 @@ def test_behind_a_proxy_the_public_address_counts(published: tuple[Installation,
     elsewhere = desk.post("/sign-in", dict(ENTRY), headers=(host, ("Origin", "http://keys.example.com")))
     assert elsewhere.status_code == 403
     assert desk.get("/sign-in", ("Host", "other.example")).status_code == 403
+
+
+#: A Host that is not that of public_url → what of it is told. A server that is reached past its proxy is one of them.
+ELSEWHERE = {
+    "127.0.0.1:8460": "127.0.0.1:8460",
+    "keywright": "keywright",
+    "<b>evil</b>": "<b>evil</b>",
+    "host." * 1000: "host." * 40 + ",",
+    "lwa." + "sk_live_" + "A" * 32: "lwa.sk_live_[redacted]",
+}
+
+
+@pytest.mark.parametrize("host", ELSEWHERE, ids=lambda host: host[:12])
+def test_a_proxy_that_replaces_host_is_told_of(
+    published: tuple[Installation, Desk], host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A form that comes under another name than public_url's is refused, and page and log say both names; of what came
+    a bounded part, as text, without keys. That its page is one of public_url makes no difference."""
+    headers = (("Host", host), ("Origin", "https://keys.example.com"), ("Sec-Fetch-Site", "same-origin"))
+    answer = published[1].post("/sign-in", dict(ENTRY), headers=headers)
+
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+    assert f"came to {ELSEWHERE[host]}" in html.unescape(answer.text)
+    assert "public_url says https://keys.example.com." in answer.text
+    assert "<b>" not in answer.text
+    [line] = [each.getMessage() for each in caplog.records if "public_url" in each.getMessage()]
+    assert ELSEWHERE[host].rstrip(",") in line
+    assert len(line) < 400
 
 
 @pytest.mark.parametrize("host", ["keys.example.com", "192.168.1.7:8460", "0", "", "127.0.0.1.evil.example"])

@@ -171,6 +171,21 @@ def started(proxy: Proxy, directory: Path, ports: Ports, files: Mapping[str, str
     """
     directory.mkdir(parents=True, exist_ok=True)
     port = write(proxy, directory, ports, files or proxy.text())
+    with _launched(proxy, directory, port):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def nginx_over(directory: Path, servers: str, port: int) -> Iterator[None]:
+    """nginx for the length of a block, with these ``server`` blocks, one of which listens on ``port``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "keywright.conf").write_text(servers, "utf-8")
+    with _launched(PROXIES["nginx"], directory, port):
+        yield
+
+
+@contextmanager
+def _launched(proxy: Proxy, directory: Path, port: int) -> Iterator[None]:
     program = proxy.program()
     assert program
     log = directory / "output.log"
@@ -186,7 +201,7 @@ def started(proxy: Proxy, directory: Path, ports: Ports, files: Mapping[str, str
     try:
         assert eventually(lambda: process.poll() is not None or _listens(port), 15)
         assert process.poll() is None, log.read_text()
-        yield f"http://127.0.0.1:{port}"
+        yield
     finally:
         process.terminate()
         try:

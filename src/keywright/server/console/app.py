@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +30,16 @@ from keywright.server.console.entry_pages import routes as entry_routes, sign_in
 from keywright.server.console.insight_pages import routes as insight_routes
 from keywright.server.console.key_pages import routes as key_routes
 from keywright.server.console.oidc_pages import routes as oidc_routes
-from keywright.server.console.origin import THEME_COOKIE, THEMES, Origin, cookies, is_own_request, origin_of
+from keywright.server.console.origin import (
+    HOST_CHARACTERS,
+    THEME_COOKIE,
+    THEMES,
+    Origin,
+    cookies,
+    is_elsewhere,
+    is_own_request,
+    origin_of,
+)
 from keywright.server.console.own_pages import routes as own_routes
 from keywright.server.console.pages import Pages, zipped
 from keywright.server.console.passkey_pages import routes as passkey_routes
@@ -46,6 +56,7 @@ _ROUTES = (
     passkey_routes,
     confirm_routes, settings_routes,
 )  # fmt: skip
+_log = logging.getLogger("keywright.server")
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 200
 _THREADS = 4
@@ -134,10 +145,8 @@ class Console:
         ask = _ask(scope, parts, origin_of(scope, self._keywright.settings.public_url), area.place)
         if route is None:
             return self._fault(ask, 405 if allowed else 404, "method" if allowed else "not_found", allowed)
-        if not ask.origin.usable:
-            return self._fault(ask, 403, "insecure", url=ask.origin.url)
-        if not is_own_request(scope, ask.origin):
-            return self._fault(ask, 403, "foreign")
+        if not ask.origin.usable or not is_own_request(scope, ask.origin):
+            return self._not_from_here(ask)
         if scope["method"] == "POST":
             form = await _form(scope, receive)
             if form is None:
@@ -146,6 +155,18 @@ class Console:
         response = await self._in_turn(area, route, ask)
         secret = scope["method"] != "GET" or not accepts_gzip(header(scope, b"accept-encoding"))
         return response if secret else zipped(response)
+
+    def _not_from_here(self, ask: Ask) -> Response:
+        public_url = self._keywright.settings.public_url
+        if is_elsewhere(ask.origin, public_url):
+            host = self._keywright.redact(ask.origin.host)[:HOST_CHARACTERS]
+            _log.warning(
+                "Refused a request with Host %r: public_url is %s. Proxies must pass Host on.", host, public_url
+            )
+            return self._fault(ask, 403, "elsewhere", host=host, url=public_url)
+        if not ask.origin.usable:
+            return self._fault(ask, 403, "insecure", url=ask.origin.url)
+        return self._fault(ask, 403, "foreign")
 
     async def _in_turn(self, area: _Area, route: Route, ask: Ask) -> Response:
         loop = asyncio.get_running_loop()

@@ -27,6 +27,8 @@ THEME_COOKIE = "theme"
 _ERRAND = "errand"
 THEMES = ("light", "dark")
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
+#: Of a Host header, where it is told what came.
+HOST_CHARACTERS = 200
 _THEME_SECONDS = 365 * 86_400
 
 
@@ -76,10 +78,20 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_elsewhere(origin: Origin, public_url: str | None) -> bool:
+    """Whether the request names another host than the one in ``public_url``: somebody came past the proxy, or the proxy
+    does not tell what they typed. False where it is not set.
+
+    Such a request is not taken for one to ``public_url``, whatever its Origin says: only Host and scheme together say
+    which cookies the browser will send, and keep.
+    """
+    return public_url is not None and origin.host != urlsplit(public_url).netloc.lower()
+
+
 def site_of(origin: Origin, public_url: str | None) -> Site | None:
     """Where passkeys belong to that are used here; None where browsers have none: over plain http, but on the machine
     itself, and at an address that is no name. Where ``public_url`` is set, there and nowhere else."""
-    if public_url and origin.host != urlsplit(public_url).netloc.lower():
+    if is_elsewhere(origin, public_url):
         return None
     name = urlsplit(origin.url).hostname or ""
     local = name == "localhost" or name.endswith(".localhost")
