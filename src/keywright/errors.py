@@ -18,11 +18,13 @@ class Unavailable(KeywrightError):
 
     Attributes:
         retry_after_seconds: when to try again; whole seconds, at least 1.
+        told: whether whoever raised it has told the log; nobody else needs to then.
     """
 
-    def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
+    def __init__(self, message: str, retry_after_seconds: int = 1, *, told: bool = False) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.told = told
 
 
 class Misconfigured(KeywrightError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import stat
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -111,6 +113,47 @@ def test_a_log_that_cannot_be_written_is_said_later(fragile: Server) -> None:
     assert "Traceback" not in fragile.log.read_text()
 
 
+def _asked(server: Server, road: str, caller: str, key: str) -> bool:
+    """Whether nobody could say whether the key is good."""
+    if road == "batch":
+        verdicts = server.request("POST", "/v1/keys/verify/batch", caller, json={"keys": [{"key": key}]}).json()
+        return bool(verdicts["results"][0]["code"] == "UNAVAILABLE")
+    answer = (
+        server.request("POST", "/v1/keys/verify", caller, json={"key": key})
+        if road == "verify"
+        else server.request("GET", "/v1/account", key)
+    )
+    _assert_unavailable(answer_of(answer))
+    return "limits.table" not in answer.text
+
+
+#: Each road meets a cause of its own, or nobody could tell which of them told the log.
+_NO_FILES: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "request": ("Is a directory", Path.mkdir),
+    "verify": ("Too many levels of symbolic links", lambda path: path.symlink_to(path.name)),
+    "batch": ("No such device or address", lambda path: os.mknod(path, stat.S_IFSOCK | 0o600)),
+}
+
+
+@pytest.mark.parametrize("road", _NO_FILES)
+def test_the_log_says_once_why_it_is_503(fragile: Server, road: str) -> None:
+    """However many requests meet a fault, the log has its cause in one line, and no caller has it."""
+    reason, make = _NO_FILES[road]
+    caller = fragile.key("Asks", "--limit", "none")["key"]
+    key = fragile.key("Sliding", "--limit", "5/m sliding")["key"]
+    slices = fragile.data_dir / "limits.table.slices"
+    make(slices)
+    try:
+        assert all(_asked(fragile, road, caller, key) for _ in range(3))
+    finally:
+        slices.rmdir() if slices.is_dir() else slices.unlink()
+
+    cause = f"Requests are answered with 503. The limits file {slices} cannot be opened: {reason}."
+    (told,) = (line for line in fragile.log.read_text().splitlines() if cause in line)
+    assert '"keywright.unavailable"' in told
+    assert '"warning"' in told
+
+
 @pytest.mark.parametrize("fault", ["locked", "nothing can grow"])
 def test_a_resource_store_that_cannot_be_written_is_503(fragile: Server, fault: str) -> None:
     """The resources keep to the same: 503 and nothing stored, while what only reads is answered."""
@@ -197,4 +240,17 @@ def test_a_fault_is_never_a_verdict(tmp_path_factory: pytest.TempPathFactory) ->
         "            return answers.unavailable(error.retry_after_seconds)\n",
         "            return answers.invalid_key()\n",
         "tests/faces/test_faults_store.py::test_a_resource_store_that_cannot_be_written_is_503[nothing can grow]",
+    )
+
+
+@pytest.mark.planted
+def test_a_cause_that_nobody_is_told_is_caught(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Mutant: what the guard answers with 503 is told to nobody."""
+    assert_caught(
+        tmp_path_factory.mktemp("mutant"),
+        "adapters/guard.py",
+        """            causes.tell(error, self.keys.redact)
+            return self.answer""",
+        """            return self.answer""",
+        "tests/faces/test_faults_store.py::test_the_log_says_once_why_it_is_503[request]",
     )

@@ -12,7 +12,7 @@ from functools import lru_cache, wraps
 from inspect import iscoroutinefunction
 from typing import Any, Protocol, TypeAlias, cast
 
-from keywright.adapters import answers
+from keywright.adapters import answers, causes
 from keywright.adapters.address import client_address
 from keywright.adapters.answers import Fault, FaultRaised
 from keywright.adapters.credentials import Absent, presented_key
@@ -243,6 +243,7 @@ class Guard:
         try:
             outcome = verify(presented.key, request)
         except Unavailable as error:
+            causes.tell(error, self.keys.redact)
             return self.answer(answers.unavailable(error.retry_after_seconds), sent.accept)
         if outcome is None:
             return None
@@ -294,6 +295,8 @@ class Guard:
         fault = raised(error, caller)
         if fault is None:
             return None
+        if isinstance(error, Unavailable):
+            causes.tell(error, self.keys.redact)
         media_type, body = fault.body(self._now(), accept)
         shown = self.keys.redact(body.decode()).encode()
         headers = [("Content-Type", media_type), ("Content-Length", str(len(shown))), *fault.headers]

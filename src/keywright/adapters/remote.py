@@ -30,6 +30,7 @@ from keywright.outcome import Accepted, Outcome, Refused
 from keywright.reason import Reason
 from keywright.recent import Recent
 from keywright.record import ANY_REQUEST, Network, Record, Request, parse_address
+from keywright.seldom import Seldom
 from keywright.values import Value
 
 #: How long a question may take, unless something else is said.
@@ -44,8 +45,6 @@ RETRY_SECONDS = 1
 REFUSED_RETRY_SECONDS = 10
 #: The longest that a server is believed to be away.
 MAX_RETRY_SECONDS = 3600
-#: How often the log is told of the same trouble.
-COMPLAINT_SECONDS = 60.0
 #: The settings that an adapter needs when it asks a server: words, and addresses.
 SETTINGS = ("default_format", "key_formats", "surfaces", "trusted_proxies")
 
@@ -110,7 +109,7 @@ class RemoteKeywright(Forking):
         self._timeout_seconds = timeout_seconds
         self._line, self._head = _line(url, key, tls, self.clock)
         self._cache = _Cache(cache_seconds, self.clock) if cache_seconds else None
-        self._complained: dict[str, float] = {}
+        self._seldom = Seldom(self.clock.elapsed)
         forks.register(self)
 
     def verify(self, key: str, request: Request = ANY_REQUEST) -> Outcome:
@@ -167,11 +166,9 @@ class RemoteKeywright(Forking):
     def _trouble(self, kind: str, what: str, seconds: int, level: int = logging.WARNING) -> Unavailable:
         """The error for the caller. The operator is told by the log, but not of every request that met it."""
         message = self._redact(f"The Keywright server {what}.")
-        now = self.clock.elapsed()
-        if now - self._complained.get(kind, -COMPLAINT_SECONDS) >= COMPLAINT_SECONDS:
-            self._complained[kind] = now
+        if self._seldom.may_tell(kind):
             _log.log(level, "%s No key was judged; requests are answered with 503.", message)
-        return Unavailable(message, seconds)
+        return Unavailable(message, seconds, told=True)
 
     def note_forbidden(self, record: Record) -> None:
         """Nothing: the server has counted the request when it was asked."""

@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from keywright.adapters import answers
+from keywright.adapters import answers, causes
 from keywright.adapters.answers import CODE_OF, Fault, FaultRaised
 from keywright.adapters.asgi import GUARD_NAME, REQUEST_ID_NAME, SCOPE_NAME
 from keywright.adapters.guard import Caller, Guard, Keys, Wanted, checked_first, raised, required_caller, wanting
@@ -178,6 +178,8 @@ def install_errors(
     async def answer(request: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException) and error.status_code not in CODE_OF:
             return Response(error.detail, error.status_code, error.headers)
+        if isinstance(error, Unavailable):
+            causes.tell(error, keywright.redact)
         found = fault_of(request, error)
         media_type, text = found.body(keywright.clock.now(), request.headers.get("accept", ""))
         # A message may quote what was sent, and what was sent in the wrong place may be a key.

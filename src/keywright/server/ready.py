@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 from dataclasses import dataclass, replace
 
 from fastapi import Response
 
-from keywright.adapters import answers
+from keywright.adapters import answers, causes
 from keywright.adapters.answers import JSON, Fault, to_json
 from keywright.build import Keywright
 from keywright.errors import Unavailable
@@ -78,9 +77,10 @@ class Readiness:
     def _look(self) -> Found:
         keywright = self._keywright
         version, durability = None, ""
-        # If they cannot be told, that is told.
-        with contextlib.suppress(Unavailable):
+        try:
             version, durability = keywright.store.version(), keywright.store.durability()
+        except Unavailable as error:
+            causes.tell(error, keywright.redact)
         free = shutil.disk_usage(keywright.settings.data_dir).free
         words = {
             "store": OK if version is not None else "unavailable",

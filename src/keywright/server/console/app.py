@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import compile_path
 
+from keywright.adapters import causes
 from keywright.adapters.asgi import REQUEST_ID_NAME, App, Receive, Scope, Send, client_address, header
 from keywright.build import Keywright
 from keywright.errors import ActError, ActFault, CallerRefused, KeywrightError, Unavailable
@@ -224,6 +225,8 @@ class Console:
     def _told(self, ask: Ask, error: KeywrightError) -> Response:
         if isinstance(error, ActError):
             return self._fault(ask, _STATUS[error.fault], "act", message=error.message)
+        if isinstance(error, Unavailable):
+            causes.tell(error, self._keywright.redact)
         status, name = (429, "attempts") if isinstance(error, TooManyAttempts) else (503, "unavailable")
         seconds = getattr(error, "retry_after_seconds", 1)
         response = self._fault(ask, status, name, seconds=seconds)

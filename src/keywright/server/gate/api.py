@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from keywright.adapters import openapi
+from keywright.adapters import causes, openapi
 from keywright.adapters.answers import JSON
 from keywright.adapters.asgi import Caller
 from keywright.adapters.fastapi import read_object, require_members, require_scope
@@ -107,6 +107,7 @@ def router(keys: Keys, verdicts: Verdicts) -> APIRouter:
         try:
             return verified(key, request)
         except Unavailable as error:
+            causes.tell(error, keys.redact)
             return verdicts.unavailable(error)
 
     @routes.post(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
-from keywright.adapters import answers
+from keywright.adapters import answers, causes
 from keywright.adapters.answers import Fault
 from keywright.adapters.asgi import RECORD_NAME, App, Receive, Scope, Send, encoded, header, send_fault, sent_of
 from keywright.adapters.credentials import Absent, presented_key
@@ -58,6 +58,7 @@ class ForwardAuth:
         try:
             outcome = await self._verify(presented.key, self._gate.request(route, client, sent.user_agent))
         except Unavailable as error:
+            causes.tell(error, self._keys.redact)
             return self._refusal(route, sent, answers.unavailable(error.retry_after_seconds))
         scope[RECORD_NAME] = outcome.record
         return self._gate.answer(asked, outcome, self._keys.clock.now())
