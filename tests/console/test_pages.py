@@ -15,7 +15,10 @@ import pytest
 from console.desk import ORIGIN, OWN, Desk, seen
 from console.test_doors import filled, routes
 from house.rules import SOURCE
+from keywright.clock import parse_timestamp
 from keywright.manage.values import KNOWN_SCOPES
+from keywright.record import NEVER
+from keywright.server.console import show
 from keywright.server.console.words import Words
 from keywright.stores.base import LastUse, UsageRow
 from support.installation import ME, Installation
@@ -196,6 +199,37 @@ def test_rotating_disabling_and_enabling(installation: Installation, owner: Desk
     assert rotated.status_code == 201
     installation.clock.advance(3601)
     assert installation.keywright.verify(key.key).reason == "expired"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("fields", "days"),
+    [
+        ({}, 7),
+        ({"expires": "keep"}, 7),
+        ({"expires": "90"}, 90),
+        ({"expires": "never"}, None),
+        ({"expires": "date", "expires_on": "2099-01-31"}, 0),
+    ],
+)
+def test_rotating_asks_when_the_new_key_is_to_end(
+    installation: Installation, owner: Desk, fields: dict[str, str], days: int | None
+) -> None:
+    """The dialog says when the old key ends and that the new one does as well, unless another end is chosen."""
+    now = installation.clock.now()
+    key = installation.create("Zapier", expires_in_seconds=7 * 86_400)
+    path = f"/settings/api-keys/{key.row.id}/rotate"
+    assert f"The old key ends on {show.day(now + 7 * 86_400)} in any case." in seen(owner.get(path))
+    wrong = owner.post(path, {"grace": "0", "expires": "date", "expires_on": "x"})
+    assert wrong.status_code == 422
+    assert re.search(r'value="0" checked', wrong.text), "what was chosen is still chosen"
+
+    assert owner.post(path, {"grace": "3600", **fields}).status_code == 201
+
+    rows = [each.row for each in installation.keywright.manager.keys(ME, installation.account_id)]
+    day = parse_timestamp("2099-01-31T23:59:59Z")
+    assert rows[1].expires_at == (NEVER if days is None else now + days * 86_400 if days else day)
+    endless = installation.create("Endless")
+    assert "in any case" not in owner.get(f"/settings/api-keys/{endless.row.id}/rotate").text
 
 
 def test_a_viewer_sees_networks_and_an_admin_addresses(installation: Installation, viewer: Desk, admin: Desk) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pysqlite3 import dbapi2
 
-from keywright import Accepted, ManualClock, Reason, Refused
+from keywright import Accepted, ManualClock, Reason, Refused, timestamp
 from keywright.errors import Conflict, Forbidden, InvalidValue, NotFound
 from keywright.limits.conformance import in_children
 from keywright.manage.manager import BULK_KEYS, DEFAULT_GRACE_SECONDS, IDEMPOTENCY_SECONDS, MAX_GRACE_SECONDS
@@ -120,6 +120,46 @@ def test_s61_a_rotated_key_never_lives_longer(
     assert _reasons(installation, old.key) == [None if ends else Reason.EXPIRED]
 
 
+@pytest.mark.parametrize(
+    ("end", "ends"),
+    [({"expires_in_seconds": 7_200}, 7_200), ({"expires_in_seconds": 30}, 30), ({"expires_at": None}, None)],
+)
+def test_s61_a_rotation_renews_a_key_whose_end_is_said(
+    installation: Installation, clock: ManualClock, end: dict[str, Any], ends: int | None
+) -> None:
+    """S61: the successor ends when that is asked for, later or sooner; the old key as if nothing had been said, and the
+    audit log holds both ends."""
+    old = installation.create(expires_in_seconds=60)
+    manager, account = installation.keywright.manager, installation.account_id
+    new = manager.rotate(ME, account, old.row.id, 3_600, end)
+    assert new.row.expires_at == (clock.now() + ends if ends else NEVER)
+    assert manager.key(ME, account, old.row.id).row.expires_at == clock.now() + 60
+    line = installation.keywright.ledger.of_key(ME, account, old.row.id, 1)[0].line
+    said = timestamp(clock.now() + ends) if ends else None
+    assert line.details == {
+        "successor": new.row.id, "ends_at": timestamp(clock.now() + 60), "successor_expires_at": said
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("end", "member"),
+    [
+        ({"expires_in_seconds": 0}, "expires_in_seconds"),
+        ({"expires_in_seconds": None}, "expires_in_seconds"),
+        ({"expires_at": "2001-01-01T00:00:00Z"}, "expires_at"),
+        ({"expires_at": None, "expires_in_seconds": 60}, "expires_in_seconds"),
+        ({"scopes": ["*"]}, "scopes"),
+    ],
+)
+def test_a_wrong_end_rotates_nothing(installation: Installation, end: dict[str, Any], member: str) -> None:
+    """A successor's end is what a new key's may be, and nothing else of it can be chosen; its name is said."""
+    created = installation.create(expires_in_seconds=60, scopes=["a"])
+    with pytest.raises(InvalidValue) as raised:
+        installation.keywright.manager.rotate(ME, installation.account_id, created.row.id, 60, end)
+    assert raised.value.member == member
+    assert [each.row for each in installation.keywright.manager.keys(ME, installation.account_id)] == [created.row]
+
+
 @pytest.mark.parametrize("grace", [-1, MAX_GRACE_SECONDS + 1, 1.5, "60", None, True])
 def test_a_wrong_grace_rotates_nothing(installation: Installation, grace: Any) -> None:
     """A grace that is no span is a wrong value, and no key is made."""
@@ -131,7 +171,7 @@ def test_a_wrong_grace_rotates_nothing(installation: Installation, grace: Any) -
 
 
 def test_a_key_is_rotated_once(installation: Installation, clock: ManualClock) -> None:
-    """A repeated rotation makes no second successor, and names the first."""
+    """A repeated rotation makes no second successor, and names the first; if that one is gone, it says what to do."""
     manager, account = installation.keywright.manager, installation.account_id
     created = installation.create()
     successor = manager.rotate(ME, account, created.row.id, 60)
@@ -141,6 +181,10 @@ def test_a_key_is_rotated_once(installation: Installation, clock: ManualClock) -
         assert raised.value.member == successor.row.id
         clock.advance(60)
     assert len(manager.keys(ME, account)) == 2
+    manager.delete(ME, account, successor.row.id)
+    with pytest.raises(Conflict, match=f"{successor.row.id}, which is deleted. Create a new key") as raised:
+        manager.rotate(ME, account, created.row.id)
+    assert raised.value.member == ""
 
 
 @pytest.mark.parametrize("end", ["disabled", "expired"])

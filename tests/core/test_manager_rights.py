@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given as given_values, settings, strategies 
 from keywright import Actor, Reason, Refused
 from keywright.errors import ActError, CallerRefused, Forbidden, InvalidValue, NotFound
 from keywright.limits.base import all_within
+from keywright.manage import values
 from keywright.manage.manager import Created, Manager
 from keywright.record import KeyRow, missing_scopes, parse_network
 from keywright.values import replace
@@ -142,12 +143,15 @@ def test_s20_a_key_gives_no_more_than_itself(
         changed = other.row
     # A key may take rights from a stronger one; it never makes one that can do more than it did and more than itself.
     assert within(changed, other.row, installation) or within(changed, maker.row, installation)
+    end = {name: value for name, value in body.items() if name == "expires_in_seconds"}
+    meant = replace(changed, **values.parse_members(end, installation.clock.now()))
     try:
-        successor = manager.rotate(actor, installation.account_id, other.row.id)
-    except Forbidden:
-        assert not within(changed, maker.row, installation)
+        successor = manager.rotate(actor, installation.account_id, other.row.id, end=end)
+    except (InvalidValue, Forbidden):
+        assert not within(meant, maker.row, installation)
     else:
         assert within(successor.row, maker.row, installation)
+        assert successor.row.expires_at == meant.expires_at
 
 
 @pytest.mark.parametrize(
@@ -170,7 +174,7 @@ def test_s20_a_key_gives_no_more_than_itself(
 def test_s20_each_right_is_bounded(
     installation: Installation, maker_body: dict[str, Any], body: dict[str, Any], member: str
 ) -> None:
-    """S20: each value is bounded for itself, when a key is made and when one is changed, and its name is said."""
+    """S20: each value is bounded for itself, when a key is made, changed or rotated, and its name is said."""
     maker = installation.create(**maker_body)
     actor, manager = at_home(installation, maker), installation.keywright.manager
     with pytest.raises(InvalidValue) as raised:
@@ -179,6 +183,10 @@ def test_s20_each_right_is_bounded(
     if member != "environment":
         with pytest.raises(InvalidValue):
             manager.update(actor, installation.account_id, maker.row.id, body)
+    if member == "expires_at":
+        with pytest.raises(InvalidValue) as raised:
+            manager.rotate(actor, installation.account_id, maker.row.id, end=body)
+        assert raised.value.member == member
     assert rows(installation) == [maker.row]
 
 

@@ -20,6 +20,10 @@ RENEWED_BEFORE = """            yield transaction
 
 """
 
+CHECKED_AS_RENEWED = """            require_within(rights, renewed, self._policy, row.format)
+            require_rights_over(rights, replace(row, **renewed), self._policy)
+"""
+
 MUTANTS = {
     "memory is believed without asking": (
         "verify.py",
@@ -62,6 +66,12 @@ MUTANTS = {
         "before=_before, ",
         "",
         "tests/core/test_forks.py",
+    ),
+    "a successor may outlive the key that asks for it": (
+        "manage/manager.py",
+        CHECKED_AS_RENEWED,
+        "            require_rights_over(rights, row, self._policy)\n",
+        "tests/core/test_manager_rights.py::test_s20_each_right_is_bounded",
     ),
     "a child may have more networks": (
         "manage/rights.py",

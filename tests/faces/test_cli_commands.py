@@ -102,9 +102,13 @@ def test_the_running_server_follows_the_command_line_at_once(server: Server, acc
 
 
 def test_rotate_prints_the_successor_and_ends_the_old_key(server: Server, account: str) -> None:
-    """With a grace both work; without one the old key is refused as soon as the new one is known."""
-    first = server.key("Rotated", "--account", account)
-    second = _json(server, "keys", "rotate", first["id"], "--account", account, "--grace", "1h")
+    """With a grace both work; without one the old key is refused as soon as the new one is known. A key that is to end
+    is renewed with ``--expires``; without it the command says that it was not."""
+    first = server.key("Rotated", "--account", account, "--expires", "1h")
+    renewed = server.command(
+        "keys", "rotate", first["id"], "--account", account, "--grace", "1h", "--expires", "never", "--json"
+    )
+    second = json.loads(renewed.stdout)
     third = server.command("keys", "rotate", second["id"], "--account", account, "--grace", "0")
     server.canaries += [second["key"], third.stdout.strip()]
 
@@ -114,6 +118,13 @@ def test_rotate_prints_the_successor_and_ends_the_old_key(server: Server, accoun
                 (first["key"], second["key"], third.stdout.strip())]  # fmt: skip
     assert statuses == [200, 401, 200]
     assert _json(server, "keys", "show", first["id"], "--account", account)["status"] == "rotating"
+    assert (second["expires_at"], renewed.stderr) == (None, "")
+    ending = server.key("Ending", "--account", account, "--expires", "1h")
+    same = server.command("keys", "rotate", ending["id"], "--account", account)
+    server.canaries.append(same.stdout.strip())
+    assert same.stderr == (
+        f"Note: The new key ends at {ending['expires_at']}, as the old one would have. --expires gives another end.\n"
+    )
 
 
 def test_a_reference_is_an_id_a_name_or_prefix_and_last_four(server: Server, account: str) -> None:

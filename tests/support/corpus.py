@@ -298,13 +298,25 @@ CREATE_ONLY = (
 UPDATE_ONLY = _with("disabled", 0, 1, "true", None, [], {})
 
 _GRACES: tuple[Any, ...] = (-1, 1.0, 0.5, "60", "", True, None, [], {}, 10**9, 10**60)
+_ENDS: dict[str, tuple[Any, ...]] = {
+    "expires_at": ("", "never", "2001-01-31T09:00:00Z", 4102444800, True, []),
+    "expires_in_seconds": (0, -1, 1.5, "60", True, None, 10**12),
+}
 
-ROTATE = tuple(
-    BodyCase(f"grace_seconds = {json.dumps(value)[:40]}", _j({"grace_seconds": value}), 422, "grace_seconds")
-    for value in _GRACES
-) + tuple(
-    BodyCase(f"unknown member {member!r}", _j({member: 1}), 422, member)
-    for member in ("grace", "name", "Grace_seconds")
+ROTATE = (
+    tuple(
+        BodyCase(f"grace_seconds = {json.dumps(value)[:40]}", _j({"grace_seconds": value}), 422, "grace_seconds")
+        for value in _GRACES
+    )
+    + tuple(
+        BodyCase(f"{member} = {json.dumps(value)[:40]}", _j({member: value}), 422, member)
+        for member, wrong in _ENDS.items()
+        for value in wrong
+    )
+    + tuple(
+        BodyCase(f"unknown member {member!r}", _j({member: 1}), 422, member)
+        for member in ("grace", "name", "Grace_seconds")
+    )
 )
 
 #: Names that are unusual and good, and how they are kept.

@@ -40,6 +40,20 @@ class Span(click.ParamType[int]):
         return int(match[1]) * _SECONDS[match[2]]
 
 
+class End(click.ParamType[dict[str, Any]]):
+    """When a key is to end, as the API calls it: a span from now, or ``never``."""
+
+    name = "end"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        """The member; a usage error for anything else."""
+        if isinstance(value, dict):
+            return value
+        if value == "never":
+            return {"expires_at": None}
+        return {"expires_in_seconds": Span().convert(value, param, ctx)}
+
+
 @contextmanager
 def opened(data_dir: str | None) -> Iterator[Any]:
     """The data directory, opened beside whatever server is running on it; what was done is written at the end."""

@@ -7,8 +7,18 @@ from typing import Any
 
 import click
 
-from keywright.cli.common import Span, account_id, account_option, confirm, data_dir_option, json_option, me, opened
-from keywright.cli.output import say_json, say_table
+from keywright.cli.common import (
+    End,
+    Span,
+    account_id,
+    account_option,
+    confirm,
+    data_dir_option,
+    json_option,
+    me,
+    opened,
+)
+from keywright.cli.output import say_json, say_note, say_table
 
 _COLUMNS = ("id", "name", "prefix", "hint", "status", "last_used_at", "created_at", "expires_at")
 
@@ -37,7 +47,7 @@ def command() -> None:
     help="100/15m, 100/15m sliding, or 10/s burst 50; none for no limit.",
 )
 @click.option("--network", "networks", multiple=True, metavar="CIDR", help="Where it may be used from.")
-@click.option("--expires", type=Span(), metavar="SPAN", help="Such as 90d; default: never.")
+@click.option("--expires", "end", type=End(), metavar="SPAN", help="Such as 90d; default: never.")
 @data_dir_option
 @json_option
 def create(name: str, account: str | None, data_dir: str | None, as_json: bool, **given: Any) -> None:
@@ -83,19 +93,33 @@ def show(ref: str, account: str | None, data_dir: str | None, as_json: bool) -> 
 @click.option(
     "--grace", type=Span(), default="24h", metavar="SPAN", help="How long the old key works on.", show_default=True
 )
+@click.option(
+    "--expires",
+    "end",
+    type=End(),
+    metavar="SPAN",
+    help="When the new key ends: 90d, or never; default: as the old one.",
+)
 @account_option
 @data_dir_option
 @json_option
-def rotate(ref: str, grace: int, account: str | None, data_dir: str | None, as_json: bool) -> None:
-    """Make a key's successor and show it, once; the old key ends after the grace."""
+def rotate(
+    ref: str, grace: int, end: dict[str, Any] | None, account: str | None, data_dir: str | None, as_json: bool
+) -> None:
+    """Make a key's successor and show it, once; the old key ends after the grace.
+
+    A key that is to end is renewed by --expires alone: without it the new key ends when the old one would have.
+    """
     with opened(data_dir) as keywright:
         from keywright.manage.views import created_shape
 
         owner = account_id(keywright, account)
         old = keywright.manager.find(me(), owner, ref)
-        created = keywright.manager.rotate(me(), owner, old.row.id, grace)
+        created = keywright.manager.rotate(me(), owner, old.row.id, grace, end)
         shown = created_shape(created, keywright.policy, keywright.clock.now())
     _show_once(shown, as_json=as_json)
+    if end is None and shown["expires_at"]:
+        say_note(f"The new key ends at {shown['expires_at']}, as the old one would have. --expires gives another end.")
 
 
 @command.command()
@@ -164,10 +188,10 @@ def _values(given: dict[str, Any]) -> dict[str, Any]:
         "environment": given["environment"],
         "scopes": list(given["scopes"]),
         "networks": list(given["networks"]),
-        "expires_in_seconds": given["expires"],
     }
-    # Only what was not given is left out: an empty text or a span of 0 is an answer, and a wrong one.
+    # Only what was not given is left out: an empty text is an answer, and a wrong one.
     values = {name: value for name, value in values.items() if value is not None and value != []}
+    values.update(given["end"] or {})
     if given["limits"]:
         values["rate_limit"] = None if given["limits"] == ("none",) else list(given["limits"])
     return values

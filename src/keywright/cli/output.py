@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import IntEnum
 from typing import Any
 
@@ -38,6 +39,13 @@ def say_error(code: str, message: str, *, as_json: bool) -> None:
         click.echo(_json(error), err=True)
     else:
         click.echo(f"Error: {message}", err=True)
+
+
+def say_note(text: str) -> None:
+    """What somebody should know beside what they asked for, on standard error."""
+    # What they asked for is done: a standard error that takes nothing must not make it look as if it were not.
+    with suppress(OSError):
+        click.echo(f"Note: {text}", err=True)
 
 
 def _json(value: Any) -> str:

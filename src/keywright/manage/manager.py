@@ -363,32 +363,49 @@ class Manager:
             row = self._existing(tx, account_id, key_id)
         return self._with_uses([row])[0]
 
-    def rotate(self, actor: Actor, account_id: str, key_id: str, grace_seconds: Any = DEFAULT_GRACE_SECONDS) -> Created:
+    def rotate(
+        self,
+        actor: Actor,
+        account_id: str,
+        key_id: str,
+        grace_seconds: Any = DEFAULT_GRACE_SECONDS,
+        end: Mapping[str, Any] | None = None,
+    ) -> Created:
         """Make a successor that can do all that the key can; the key itself ends after the grace, or when it would
         have ended anyway, whichever is first.
 
+        Args:
+            end: when the successor ends, as `create` takes it: ``expires_at`` or ``expires_in_seconds``. With neither
+                it ends when the key would have ended without the rotation: rotating alone renews nothing.
+
         Raises:
-            Conflict: it is being rotated already (``member`` is its successor's id), or it is not in use any more; or,
-                in a portal, it has a higher limit than keys of its format have, and the key before it has not ended.
-            Forbidden: the key can do more than the actor's.
+            Conflict: it was rotated already (``member`` is its successor's id), or it is not in use any more; or, in a
+                portal, it has a higher limit than keys of its format have, and the key before it has not ended.
+            InvalidValue: the grace or the end is none, or the end is later than the actor's own.
+            Forbidden: the successor could do more than the actor's key.
         """
         grace = values.whole(grace_seconds, "grace_seconds", 0, MAX_GRACE_SECONDS)
+        values.only(end or {}, values.END_MEMBERS)
         now = self._clock.now()
+        renewed = values.parse_members(end or {}, now)
         with self._changing() as tx:
             rights = authorise(tx, actor, "keys:write", self._policy, now, account_id)
             row = self._existing(tx, account_id, key_id)
-            _require_rotatable(row, now)
-            require_rights_over(rights, row, self._policy)
+            _require_rotatable(tx, row, now)
+            # The end by itself first: who asks for one that is too late is told which value it is.
+            require_within(rights, renewed, self._policy, row.format)
+            require_rights_over(rights, replace(row, **renewed), self._policy)
             if multiplies_limit(rights, row, self._policy) and tx.has_predecessor(account_id, key_id, now):
                 # Else whoever rotates the successor at once, again and again, has the limit as often as they like.
                 raise Conflict("This key has just replaced another one. Wait until that one has ended.")
             same = ("name", "format", "environment", "scopes", "expires_at", "networks", "limits", "metadata")
-            created = self._insert(tx, account_id, {name: getattr(row, name) for name in same}, now)
+            created = self._insert(tx, account_id, {name: getattr(row, name) for name in same} | renewed, now)
             ends_at = min(row.expires_at, now + grace)
             tx.update_key(key_id, {"expires_at": ends_at, "successor_id": created.row.id})
             tx.publish(key_id)
             details = {"successor": created.row.id, "ends_at": timestamp(ends_at)}
-            self._audit(tx, actor, account_id, Action.KEY_ROTATE, key_id, details)
+            own_end = {"successor_expires_at": _audited_end(created.row)} if end else {}
+            self._audit(tx, actor, account_id, Action.KEY_ROTATE, key_id, {**details, **own_end})
         return created
 
     def delete(self, actor: Actor, account_id: str, key_id: str) -> None:
@@ -434,8 +451,12 @@ def _audited(row: KeyRow) -> dict[str, Any]:
         "hint": row.hint,
         "environment": row.environment,
         "scopes": list(row.scopes),
-        "expires_at": None if row.expires_at == NEVER else timestamp(row.expires_at),
+        "expires_at": _audited_end(row),
     }
+
+
+def _audited_end(row: KeyRow) -> str | None:
+    return None if row.expires_at == NEVER else timestamp(row.expires_at)
 
 
 def _digest_of(idempotency_key: str) -> str:
@@ -455,7 +476,11 @@ def _require_no_revival(row: KeyRow, parsed: Mapping[str, Any], now: float) -> N
         raise Conflict("This key has expired or is being replaced; its life cannot be made longer. Create a new key.")
 
 
-def _require_rotatable(row: KeyRow, now: float) -> None:
+def _require_rotatable(reads: Snapshot, row: KeyRow, now: float) -> None:
+    if row.successor_id is not None and reads.key(row.account_id, row.successor_id) is None:
+        # Its own end was moved forward by the rotation, and what it was before is nowhere kept: another successor
+        # could not be what the first one was.
+        raise Conflict(f"This key was replaced by {row.successor_id}, which is deleted. Create a new key.")
     if row.successor_id is not None:
         raise Conflict(f"This key is being replaced by {row.successor_id} already.", row.successor_id)
     status = row.status(now)

@@ -173,6 +173,9 @@ _CHANGING = (*dict.fromkeys(column for column, _ in _SHARED.values()), "disabled
 _EDITION_CHARACTERS = 22
 CREATE_MEMBERS = (*_SHARED, "format", "environment")
 UPDATE_MEMBERS = (*_SHARED, "disabled")
+#: When a key is to end; a rotation takes these and the grace.
+END_MEMBERS = ("expires_at", "expires_in_seconds")
+ROTATE_MEMBERS = ("grace_seconds", *END_MEMBERS)
 ACCOUNT_MEMBERS = ("rate_limit", "disabled")
 
 

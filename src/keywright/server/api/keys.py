@@ -143,11 +143,16 @@ def _add_creating(routes: APIRouter, keywright: Keywright) -> None:
         key_id: str,
         body: Annotated[Mapping[str, Any], Depends(read_object_or_nothing)],
     ) -> Response:
-        """A successor with the same rights; the old key ends after the grace, and never later than it would have."""
-        values.only(body, ("grace_seconds",))
+        """A successor with the same rights; the old key ends after the grace, and never later than it would have.
+
+        The successor ends when the old key would have ended without this, unless the body says another end: it is given
+        as on creating, and lies within the calling key's own.
+        """
+        values.only(body, values.ROTATE_MEMBERS)
         grace_seconds = body.get("grace_seconds", DEFAULT_GRACE_SECONDS)
+        end = {member: body[member] for member in values.END_MEMBERS if member in body}
         actor = actor_of(request, caller)
-        created = keywright.manager.rotate(actor, caller.record.account_id, key_id, grace_seconds)
+        created = keywright.manager.rotate(actor, caller.record.account_id, key_id, grace_seconds, end)
         return json_answer(created_shape(created, keywright.policy, keywright.clock.now()), 201)
 
 

@@ -64,19 +64,22 @@ class KeyList(_Shape):
     next_cursor: str | None = Field(default=None, description="Where the next page begins.")
 
 
-class _Values(_Shape):
+class _End(_Shape):
+    expires_at: str | None = Field(
+        default=None, description="A time in the future; null for never.", examples=["2040-01-31T09:00:00Z"]
+    )
+    expires_in_seconds: int = Field(
+        default=0, ge=1, le=MAX_EXPIRY_SECONDS, description="Instead of `expires_at`.", examples=[7776000]
+    )
+
+
+class _Values(_End):
     scopes: list[str] = Field(
         default=[],
         min_length=1,
         max_length=MAX_SCOPES,
         description="What it may do. A new key that names none has the calling key's.",
         examples=[["keys:read"]],
-    )
-    expires_at: str | None = Field(
-        default=None, description="A time in the future; null for never.", examples=["2040-01-31T09:00:00Z"]
-    )
-    expires_in_seconds: int = Field(
-        default=0, ge=1, le=MAX_EXPIRY_SECONDS, description="Instead of `expires_at`.", examples=[7776000]
     )
     rate_limit: str | list[str] | None = Field(
         default=None,
@@ -108,8 +111,8 @@ class UpdateKey(_Values):
     disabled: bool = Field(default=False, description="A disabled key is refused until it is enabled again.")
 
 
-class RotateKey(_Shape):
-    """How long the old key goes on."""
+class RotateKey(_End):
+    """How long the old key goes on, and when the new one ends: unless it says so, when the old one would have."""
 
     grace_seconds: int = Field(
         default=DEFAULT_GRACE_SECONDS,

@@ -110,7 +110,7 @@ class KeyForm:
             given["networks"] = networks
         if self._ask.field("metadata").strip():
             given["metadata"] = self._metadata()
-        return {**given, **self._expiry()}
+        return {**given, **self.end()}
 
     def changes(self, row: KeyRow, now: float) -> dict[str, Any]:
         """The members in which the form differs from the key, and no other: what somebody has not touched is not noted
@@ -126,7 +126,7 @@ class KeyForm:
         elif row.limits is not None:
             raise InvalidValue(self._words("edit.limit_needed", word=NO_LIMIT), "rate_limit")
         changed = {each: value for each, value in given.items() if _differs(row, each, value, now)}
-        expiry = self._expiry()
+        expiry = self.end()
         return changed if expiry == {"expires_at": None} and row.expires_at == NEVER else {**changed, **expiry}
 
     def untouched(self, row: KeyRow, now: float) -> frozenset[str]:
@@ -139,6 +139,17 @@ class KeyForm:
             "rate_limit": self._limits,
         }
         return frozenset(member for member, value in meant.items() if self._is_meant(row, member, value, now))
+
+    def end(self) -> dict[str, Any]:
+        """When the key is to end; empty for what was not chosen, and for an end that is to stay what it is."""
+        chosen = self._ask.field("expires")
+        if chosen == "date":
+            # The day is to be usable to its end.
+            return {"expires_at": self._day(f"{self._ask.field('expires_on')}T23:59:59Z")}
+        if chosen == "never":
+            return {"expires_at": None}
+        seconds = EXPIRIES.get(chosen)
+        return {} if seconds is None else {"expires_in_seconds": seconds}
 
     def _is_meant(self, row: KeyRow, member: str, value: Callable[[], Any], now: float) -> bool:
         if member == "rate_limit" and not self._ask.field(member).strip():
@@ -169,16 +180,6 @@ class KeyForm:
             return parse_json(text.encode()) if text else {}
         except (MalformedJson, UnicodeEncodeError):
             raise InvalidValue(self._words("create.not_json"), "metadata") from None
-
-    def _expiry(self) -> dict[str, Any]:
-        chosen = self._ask.field("expires")
-        if chosen == "date":
-            # The day is to be usable to its end.
-            return {"expires_at": self._day(f"{self._ask.field('expires_on')}T23:59:59Z")}
-        if chosen == "never":
-            return {"expires_at": None}
-        seconds = EXPIRIES.get(chosen)
-        return {} if seconds is None else {"expires_in_seconds": seconds}
 
     def _day(self, text: str) -> str:
         try:

@@ -136,16 +136,24 @@ class _KeyPages:
 
     def _rotate_form(self, ask: Ask, status: int = 200, error: ActError | None = None) -> Response:
         return self._pages.answer(
-            ask, "rotate.html.j2", status, error=error, seen=self._seen(ask), graces=GRACES, chosen=DEFAULT_GRACE
+            ask,
+            "rotate.html.j2",
+            status,
+            error=error,
+            seen=self._seen(ask),
+            form=ask.form,
+            graces=GRACES,
+            chosen=DEFAULT_GRACE if (grace := _grace(ask)) is None else grace,
+            expiries=EXPIRIES,
         )
 
     def rotate(self, ask: Ask) -> Response:
-        grace = ask.field("grace")
+        grace = _grace(ask)
         try:
-            # Compared as texts: Python makes no number of thousands of digits.
-            if grace not in map(str, GRACES):
+            if grace is None:
                 raise InvalidValue(self._pages.words("rotate.unknown"), "grace")
-            created = self._manager.rotate(ask.actor, ask.account_id, ask.parts["key_id"], int(grace))
+            end = KeyForm(ask, self._pages.words, ()).end()
+            created = self._manager.rotate(ask.actor, ask.account_id, ask.parts["key_id"], grace, end)
         except (InvalidValue, Conflict, Forbidden) as error:
             return self._rotate_form(ask, 409 if isinstance(error, Conflict) else 422, error)
         return self._created(ask, created, "rotated")
@@ -157,3 +165,9 @@ class _KeyPages:
     def enable(self, ask: Ask) -> Response:
         self._manager.update(ask.actor, ask.account_id, ask.parts["key_id"], {"disabled": False})
         return self._pages.redirect(ask, own_path(ask.field("next"), ask.place.keys))
+
+
+def _grace(ask: Ask) -> int | None:
+    """The grace that was chosen; None for none of those that there are."""
+    # Compared as texts: Python makes no number of thousands of digits.
+    return next((each for each in GRACES if str(each) == ask.field("grace")), None)
