@@ -47,9 +47,11 @@ from keywright.adapters.address import client_address
 from keywright.adapters.guard import Caller, Guard, Passed, Sent, Wanted
 from keywright.build import Keywright
 from keywright.record import parse_network
+from support.adapters.common import asgi_server
 from support.cases import Verdict
 from support.installation import Installation
 from support.mutants import assert_caught
+from support.waiting import eventually
 
 HERE = "tests/faces/test_adapter_views.py"
 SCOPED = "invoices:read"
@@ -395,8 +397,19 @@ def test_other_authentication_is_asked_where_no_key_came(installation: Installat
         permission_classes = (HasKey,)
 
     urls = type("urls", (), {"urlpatterns": [path("either", Either.as_view()), path("keys", OnlyKeys.as_view())]})
+
+    class Forgotten(APIView):
+        authentication_classes = (Known,)
+        permission_classes = (HasKey,)
+
+        def get(self, request: Any) -> RestResponse:
+            return RestResponse("secret")
+
+    urls.urlpatterns.append(path("forgotten", Forgotten.as_view()))  # type: ignore[attr-defined]
     with override_settings(ROOT_URLCONF=urls, MIDDLEWARE=[], KEYWRIGHT={"keys": installation.keywright}):
         client = Client()
+        with pytest.raises(Misconfigured, match="KeyAuth"):
+            client.get("/forgotten", headers=key_of(installation))
         assert client.get("/either").json() == "somebody"
         assert client.get("/either", headers=key_of(installation, name="A key")).json() == "A key"
         assert client.get("/either", headers={"X-API-Key": "foo"}).status_code == 401
@@ -430,17 +443,50 @@ def test_starlettes_own_user_and_scopes(installation: Installation) -> None:
     assert ask(plain, "/authenticated", full).status_code == 403
 
 
-def test_a_scope_where_nobody_asked_for_a_key(installation: Installation) -> None:
-    """A route that wants a scope, on a path that is left open by mistake, lets nobody in."""
-    api = FastAPI()
-    fastapi.install_errors(api, installation.keywright)
+def open_starlette(keywright: Keywright) -> Any:
+    """A route that asks for a key, in an application that nobody protects."""
+    view = starlette.require_key()(lambda _: PlainTextResponse("secret"))
+    app = Starlette(routes=[Route("/open", view)])
+    starlette.install_errors(app, keywright)
+    return app
 
-    @api.get("/open")
+
+def open_fastapi(keywright: Keywright) -> Any:
+    """The same."""
+    app = FastAPI()
+    fastapi.install_errors(app, keywright)
+
+    @app.get("/open")
     def open_(_: Annotated[Caller, fastapi.require_scope(SCOPED)]) -> str:
         return "secret"
 
-    protected = asgi.KeyAuth(api, installation.keywright, ["/v1"])
-    assert ask(protected, "/open", key_of(installation)).json()["message"] == Verdict.MISSING.message
+    return app
+
+
+def open_litestar(keywright: Keywright) -> Any:
+    """The same."""
+
+    @litestar.get("/open", guards=[litestar_adapter.require_key()], sync_to_thread=False)
+    def open_() -> str:
+        return "secret"
+
+    return litestar.Litestar([open_], plugins=[litestar_adapter.KeyAuthPlugin(keywright)], logging_config=None)
+
+
+@pytest.mark.parametrize("protect", [None, ["/v1"]], ids=["not in front", "lets it pass"])
+@pytest.mark.parametrize("made", [open_starlette, open_fastapi, open_litestar])
+def test_a_key_is_wanted_where_nobody_asked_for_one(
+    installation: Installation, made: Callable[[Keywright], Any], protect: list[str] | None, caplog: Any
+) -> None:
+    """A route that wants a key, on a path that is left open by mistake, lets nobody in. Good key or none, that is no
+    mistake of the caller's: 500, and the operator is told what is wrong."""
+    app = made(installation.keywright)
+    with asgi_server(asgi.KeyAuth(app, installation.keywright, protect) if protect else app) as port:
+        for headers in (key_of(installation), {}):
+            answer = httpx.get(f"http://127.0.0.1:{port}/open", headers=headers, timeout=30, trust_env=False)
+            assert (answer.status_code, answer.json()["error"]) == (500, "INTERNAL_ERROR")
+            assert "KeyAuth" not in answer.text
+        assert eventually(lambda: caplog.text.count("KeyAuth is not in front, or lets this path pass.") >= 2)
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,12 @@ import select
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
 import pytest
-from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from keywright import ManualClock
-from keywright.adapters.asgi import Caller, Receive, Scope, Send
-from keywright.adapters.fastapi import install_errors, require_scope
+from keywright.adapters.asgi import Receive, Scope, Send
 from keywright.record import parse_network
 from keywright.server.app import create_app
 from keywright.server.edge import IS_CLOSING_NAME, Edge, real_client
@@ -146,20 +143,6 @@ def test_a_method_that_is_not_there_is_told_in_a_sentence(inside: InProcess) -> 
     several = inside.call("PUT", KEYS, key).json()["message"]
     assert one == "GET is not possible here; use POST."
     assert several == "PUT is not possible here; use GET, POST or HEAD."
-
-
-def test_a_scope_without_a_key_in_front_is_a_401(installation: Installation) -> None:
-    """An application that forgot the middleware lets nobody in, and says what is missing."""
-    app = FastAPI()
-    install_errors(app, installation.keywright)
-
-    @app.get("/things")
-    def things(caller: Annotated[Caller, require_scope("things:read")]) -> None:
-        """Never reached."""
-
-    start, body = talk(app, scope_of("GET", "/things"), {"type": "http.request", "body": b""})
-    assert start["status"] == 401
-    assert json.loads(body["body"])["message"].startswith("Missing API key.")
 
 
 def test_a_long_member_is_not_sent_back_whole(inside: InProcess) -> None:

@@ -46,6 +46,9 @@ MUTANTS = {
         "nginx", "$keywright_standing always;\n    }\n\n    location =", '"" always;\n    }\n\n    location =',
         "a_used_up_limit_is_told",
     ),
+    "nginx: the challenge is told twice": (
+        "nginx", '401      "";\n', "", "an_invalid_key_is_told",
+    ),
     "nginx: a new connection for each question": (
         "nginx", 'proxy_http_version 1.1;\n        proxy_set_header Connection "";\n        # The gate', "# The gate",
         "the_gate_is_asked_on_its_fast_lane",

@@ -22,7 +22,18 @@ from rest_framework.request import Request
 
 from keywright.adapters.answers import CHALLENGE, PROBLEM_JSON, missing_key
 from keywright.adapters.django import GUARD_NAME, configured_guard, sent_of
-from keywright.adapters.guard import ANY_KEY, CALLER_NAME, UNCACHED, WANTED_NAME, Answer, Caller, Guard, Headers, Wanted
+from keywright.adapters.guard import (
+    ANY_KEY,
+    CALLER_NAME,
+    UNCACHED,
+    WANTED_NAME,
+    Answer,
+    Caller,
+    Guard,
+    Headers,
+    Wanted,
+    required_caller,
+)
 
 
 class KeyUser:
@@ -78,12 +89,19 @@ class KeyAuthentication(BaseAuthentication):
 
 
 class HasKey(BasePermission):
-    """A good key, and one with everything that the view wants; also where another class has authenticated."""
+    """A good key, and one with everything that the view wants; also where another class has authenticated.
+
+    Raises:
+        Misconfigured: when the view is called, where nobody asks for a key: it has not got `KeyAuthentication`, and the
+            middleware is not in front, or lets the path pass.
+    """
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """See `BasePermission`. 403 names the scope that is missing."""
         caller: Caller | None = getattr(request, CALLER_NAME, None)
         if caller is None:
+            if not any(isinstance(each, KeyAuthentication) for each in request.authenticators or ()):
+                required_caller({})
             raise _refused(request, configured_guard().answer(missing_key(), _accept(request)))
         _enforce(request, caller, _wanted_by(view))
         return True

@@ -55,6 +55,9 @@ def require_key(*, scopes: Sequence[str] = (), environment: str = "") -> Any:
     """The same for any number of scopes, also none, and for an environment.
 
     What a route costs is told to `KeyAuth`, which charges before it is known which route it will be.
+
+    Raises:
+        Misconfigured: when the route is called, where `KeyAuth` is not in front, or lets the path pass.
     """
     wanted = wanting(scopes, environment=environment)
     listed = list(wanted.scopes)

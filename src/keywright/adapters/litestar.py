@@ -6,6 +6,7 @@ first, and answers 404 and 405 before any middleware is asked.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any, TypeAlias
@@ -20,14 +21,17 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import SkipValidation
 from litestar.plugins import InitPlugin
 
-from keywright.adapters.answers import FaultRaised, missing_key
+from keywright.adapters.answers import FaultRaised, internal_error
 from keywright.adapters.asgi import GUARD_NAME, SCOPE_NAME
-from keywright.adapters.guard import UNCACHED, Caller, Guard, Keys, required_caller, wanting
-from keywright.errors import ActError, Unavailable
+from keywright.adapters.guard import UNCACHED, Answer, Caller, Guard, Keys, required_caller, wanting
+from keywright.errors import ActError, Misconfigured, Unavailable
 
 #: A handler's parameter ``caller`` of this type is the `Caller`.
 CallerDependency: TypeAlias = NamedDependency[SkipValidation[Caller]]
 Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
+
+_log = logging.getLogger("keywright.adapters")
+_log.addHandler(logging.NullHandler())
 
 SCHEMES = {
     "ApiKey": SecurityScheme(
@@ -59,6 +63,7 @@ class KeyAuthPlugin(InitPlugin):
         """See `InitPlugin`."""
         for kind in (FaultRaised, Unavailable, ActError):
             app_config.exception_handlers.setdefault(kind, self._answer)
+        app_config.exception_handlers.setdefault(Misconfigured, self._misconfigured)
         app_config.dependencies.setdefault("caller", Provide(caller_of, sync_to_thread=False))
         if app_config.openapi_config is not None:
             app_config.openapi_config = _documented(app_config.openapi_config)
@@ -69,8 +74,17 @@ class KeyAuthPlugin(InitPlugin):
         answer = self._guard.answer_to(error, request.headers.get("accept", ""), caller)
         if answer is None:
             raise error
-        headers = {name: value for name, value in (*answer.headers, *UNCACHED) if name != "Content-Length"}
-        return Response(answer.body, status_code=answer.status, headers=headers, media_type=headers["Content-Type"])
+        return _response(answer)
+
+    def _misconfigured(self, request: Request[Any, Any, Any], error: Misconfigured) -> Response[bytes]:
+        # Litestar logs what handlers raise only while it debugs, and nobody but the operator can mend this.
+        _log.error("%s", error)
+        return _response(self._guard.answer(internal_error(), request.headers.get("accept", "")))
+
+
+def _response(answer: Answer) -> Response[bytes]:
+    headers = {name: value for name, value in (*answer.headers, *UNCACHED) if name != "Content-Length"}
+    return Response(answer.body, status_code=answer.status, headers=headers, media_type=headers["Content-Type"])
 
 
 def caller_of(request: Request[Any, Any, Any]) -> Caller:
@@ -92,14 +106,15 @@ def require_key(*, scopes: Sequence[str] = (), environment: str = "") -> Callabl
     Args:
         scopes: all that the key must have.
         environment: the environment that the key must be of; empty for any.
+
+    Raises:
+        Misconfigured: when the handler is called, where `KeyAuth` is not in front, or lets the path pass.
     """
     wanted = wanting(scopes, environment=environment)
 
     def check(connection: Connection, _handler: BaseRouteHandler) -> None:
         scope: Any = connection.scope
-        caller: Caller | None = scope.get(SCOPE_NAME)
-        if caller is None:  # nobody put `KeyAuth` in front, or it was told to let this path pass
-            raise FaultRaised(missing_key())
+        caller = required_caller(scope)
         guard: Guard = scope[GUARD_NAME]
         lacking = guard.lacking(caller, wanted)
         if lacking is not None:

@@ -49,6 +49,9 @@ def require_key(*, scopes: Sequence[str] = (), environment: str = "") -> Callabl
     Args:
         scopes: all that the key must have.
         environment: the environment that the key must be of; empty for any.
+
+    Raises:
+        Misconfigured: when the endpoint is called, where `KeyAuth` is not in front, or lets the path pass.
     """
     wanted = wanting(scopes, environment=environment)
 
@@ -62,10 +65,12 @@ def require_key(*, scopes: Sequence[str] = (), environment: str = "") -> Callabl
 
 
 def enforce(connection: HTTPConnection, wanted: Wanted) -> Caller:
-    """The caller, if its key has what is wanted; else 403, to be answered by `install_errors`."""
-    caller: Caller | None = connection.scope.get(SCOPE_NAME)
-    if caller is None:  # nobody put `KeyAuth` in front, or it was told to let this path pass
-        raise FaultRaised(answers.missing_key())
+    """The caller, if its key has what is wanted; else 403, to be answered by `install_errors`.
+
+    Raises:
+        Misconfigured: nobody has asked for a key here. Not the caller's mistake, whatever they sent.
+    """
+    caller = caller_of(connection)
     guard: Guard = connection.scope[GUARD_NAME]
     lacking = guard.lacking(caller, wanted)
     if lacking is not None:
