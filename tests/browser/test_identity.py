@@ -72,7 +72,7 @@ def test_the_whole_way(chromium: Browser, linked: Server, provider: IdentityProv
         sign_in(page, "maya")
         page.wait_for_url(address(linked) + "/audit-log")
         kept = {each["name"] for each in page.context.cookies(address(linked))}
-        assert kept == {"keywright-errand", "keywright-session"}
+        assert kept == {"keywright-errand", "keywright"}
         expect(page.get_by_role("navigation", name="Main")).to_be_visible()
         expect(page.get_by_role("row", name="Linked to the identity provider")).to_be_visible()
         page.go_back()

@@ -15,7 +15,7 @@ from support.servers import Server
 
 PASSWORD = "violet kettle marches"
 EMAIL = "maya@example.com"
-COOKIE = "keywright-session"
+COOKIE = "keywright"
 KEYS = "/settings/api-keys"
 
 

@@ -13,7 +13,7 @@ from support.faces import Headers, InProcess
 HOST = "127.0.0.1:8460"
 ORIGIN = f"http://{HOST}"
 OWN = (("Sec-Fetch-Site", "same-origin"), ("Origin", ORIGIN))
-COOKIE = "keywright-session"
+COOKIE = "keywright"
 PORTAL_COOKIE = "keywright-portal"
 _TAGS = re.compile(r"<[^>]*>")
 

@@ -155,7 +155,7 @@ def test_the_cookie_on_plain_http_and_on_https(installation: Installation, stran
     plain = stranger.post("/sign-in", dict(ENTRY)).headers["set-cookie"]
 
     assert plain.startswith(f"{COOKIE}=")
-    assert plain.partition("; ")[2] == "Path=/; Max-Age=43200; SameSite=Lax; HttpOnly"
+    assert plain.partition("; ")[2] == "Path=/; Max-Age=604800; SameSite=Lax; HttpOnly"
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_behind_a_proxy_the_public_address_counts(published: tuple[Installation,
     desk = published[1]
     from_there = desk.post("/sign-in", dict(ENTRY), headers=(host, ("Origin", "https://keys.example.com")))
 
-    assert from_there.headers["set-cookie"].startswith("__Host-session=")
+    assert from_there.headers["set-cookie"].startswith("__Host-keywright=")
     assert from_there.headers["set-cookie"].endswith("; HttpOnly; Secure")
     assert from_there.headers["strict-transport-security"] == "max-age=31536000"
     elsewhere = desk.post("/sign-in", dict(ENTRY), headers=(host, ("Origin", "http://keys.example.com")))

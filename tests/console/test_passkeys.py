@@ -53,14 +53,14 @@ def published(data_dir: Path, clock: ManualClock) -> Iterator[tuple[Installation
     with Installation(data_dir, clock, public_url=URL) as made:
         cheap_passwords(made.keywright)
         with InProcess(made.keywright) as face:
-            yield made, Desk(face, claimed(made), "__Host-session")
+            yield made, Desk(face, claimed(made), "__Host-keywright")
 
 
 def test_the_ways_of_the_script(published: tuple[Installation, Desk]) -> None:
     """Options, an answer, and the page that follows: for adding, signing in and showing who one is; each held to the
     public address, whatever a browser elsewhere says."""
     installation, desk = published
-    stranger, device = Desk(desk.face, "", "__Host-session"), Authenticator(URL)
+    stranger, device = Desk(desk.face, "", "__Host-keywright"), Authenticator(URL)
     asked = desk.post("/profile/passkeys/options", headers=HERE)
     made = desk.post("/profile/passkeys", {"name": "My laptop", "passkey": device.make(asked.text)}, headers=HERE)
 

@@ -119,8 +119,8 @@ MORE: dict[str, tuple[str, str, str, str]] = {
     ),
     "a state for ever": (
         "server/oidc/errand.py",
-        "now - int(begun_at, 16) <= AWAY_SECONDS",
-        "now - int(begun_at, 16)",
+        "now - errand.begun_at <= AWAY_SECONDS",
+        "now - errand.begun_at",
         f"{ATTACKS}::test_what_was_begun_too_long_ago",
     ),
     "without PKCE": (

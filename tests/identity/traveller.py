@@ -16,7 +16,7 @@ ORIGIN = f"http://{HOST}"
 CALLBACK = f"{ORIGIN}/sign-in/oidc/callback"
 START = "/sign-in/oidc"
 HOME = "/overview"
-SESSION = "keywright-session"
+SESSION = "keywright"
 ERRAND = "keywright-errand"
 _TAGS = re.compile(r"<[^>]*>")
 

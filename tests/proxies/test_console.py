@@ -76,7 +76,7 @@ def come_in(browser: Browser, keywright: Keywright, account_id: str) -> None:
     assert browser.get("/sign-in").status_code == 200
     answer = browser.post("/sign-in", email="maya@example.com", password=PASSWORD)
     assert (answer.status_code, answer.headers.get("location")) == (303, "/overview"), answer.text
-    assert answer.headers["set-cookie"].startswith("__Host-session=")
+    assert answer.headers["set-cookie"].startswith("__Host-keywright=")
     assert browser.get("/settings/api-keys").url == f"{browser.url}/settings/api-keys"
     link = keywright.portals.new_link(ME, {"account_id": account_id})
     answer = browser.post("/portal/open", token=link.text)

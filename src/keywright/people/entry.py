@@ -18,8 +18,8 @@ from keywright.stores.people import Member, Role, Session, TokenKind
 
 SETUP_SECONDS = 30 * 60
 LINK_SECONDS = 10 * 60
-IDLE_SECONDS = 30 * 60
-ABSOLUTE_SECONDS = 12 * 3600
+IDLE_SECONDS = 12 * 3600
+ABSOLUTE_SECONDS = 7 * 86_400
 #: How long the second factor may take.
 SECOND_FACTOR_SECONDS = 5 * 60
 #: A session's last use is written at most so often.

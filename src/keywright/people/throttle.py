@@ -38,9 +38,9 @@ PROOF_LIMITS = ((5, 5 * MINUTE), (20, DAY))
 FIGURES_TRIES = 100
 FIGURES_SECONDS = 7 * 86_400
 #: Wrong passwords in one session, from anywhere: whoever has stolen its cookie may have networks without number. The
-#: person signs in anew, and has another session.
+#: person signs in anew, and has another session. As long as a session may live, or a thief would have all tries again.
 SESSION_TRIES = 20
-SESSION_SECONDS = 86_400
+SESSION_SECONDS = 7 * 86_400
 
 
 class Proof(StrEnum):

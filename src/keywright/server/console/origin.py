@@ -20,8 +20,8 @@ from keywright.values import Value
 #: On https the browser itself sees to it that no other host and no plain connection can set it. It asks for the path /,
 #: so what keeps the cookies of two places apart is their names.
 SECURE_PREFIX = "__Host-"
-#: On plain http browsers refuse that and the flag. A name of our own, since all ports of a host share cookies.
-PLAIN_PREFIX = "keywright-"
+#: On plain http browsers refuse that and the flag. Every name has ours in it, since all ports of a host share cookies.
+_OURS = "keywright"
 THEME_COOKIE = "theme"
 #: What binds a sign-in that is away at the identity provider to the browser.
 _ERRAND = "errand"
@@ -51,7 +51,9 @@ class Origin(Value, frozen=True, gc=False):
 
     def cookie(self, name: str) -> str:
         """What a session's cookie is called here; see `place.Place.cookie`."""
-        return f"{SECURE_PREFIX if self.scheme == 'https' else PLAIN_PREFIX}{name}"
+        if self.scheme == "https":
+            return f"{SECURE_PREFIX}{name}"
+        return name if name == _OURS else f"{_OURS}-{name}"
 
     @property
     def errand_cookie(self) -> str:

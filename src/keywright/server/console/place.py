@@ -47,7 +47,7 @@ CONSOLE = Place(
     above="nav.settings",
     door="/sign-in",
     keys="/settings/api-keys",
-    cookie="session",
+    cookie="keywright",
     audit="/audit-log",
     help="/settings/help",
 )
