@@ -85,11 +85,12 @@ end
 
 core.register_action("keywright", { "http-req" }, function(txn)
     local answer = core.httpclient():get({ url = GATE, headers = question(txn), timeout = TIMEOUT_MS })
-    -- Whatever answers without X-Auth-Status is not the gate, or the gate does not know this HAProxy.
-    local status = answer.headers and first(answer.headers, "x-auth-status")
+    -- Whatever answers without X-Auth-Status is not the gate. Where it is blank, the gate does not know this HAProxy, or
+    -- the route.
+    local status = answer.headers and first(answer.headers, "x-auth-status") or ""
     if status == "200" and answer.status == 200 then
         let_go_on(txn, answer)
-    elseif status and answer.status >= 400 then
+    elseif status ~= "" and answer.status >= 400 then
         refuse(txn, answer)
     end
 end, 0)

@@ -9,7 +9,7 @@ import pytest
 from support.mutants import assert_caught, with_long_form
 
 ROADS, VERIFY, WIRE = "tests/gate/test_roads.py", "tests/gate/test_verify_endpoint.py", "tests/gate/test_wire.py"
-SEEN = "tests/gate/test_seen.py"
+SEEN, FAILING = "tests/gate/test_seen.py", "tests/gate/test_failing_store.py"
 MUTANTS = {
     "anybody may ask": (
         "server/gate/gate.py",
@@ -115,6 +115,24 @@ MUTANTS = {
         "self._passed is not None and self._begun == 1 and",
         "self._passed is not None and",
         f"{SEEN}::test_packets_are_taken_apart_each_time[/v1-two]",
+    ),
+    "what nobody can tell is a bad key": (
+        "server/gate/road.py",
+        "answers.unavailable(error.retry_after_seconds)",
+        "answers.invalid_key()",
+        f"{FAILING}::test_a_proxy_is_told_503_in_its_dialect",
+    ),
+    "what nobody can tell is a bad key, in a batch": (
+        "server/gate/verdict.py",
+        '"code": UNAVAILABLE, ',
+        "",
+        f"{FAILING}::test_a_batch_says_which_of_its_keys_could_not_be_looked_at",
+    ),
+    "what nobody can tell passes as before": (
+        "server/gate/lane.py",
+        "        if outcome is None or isinstance(outcome, Refused):",
+        "        outcome = outcome or seen.known\n        if isinstance(outcome, Refused):",
+        f"{FAILING}::test_what_passed_before_does_not_pass_by_its_bytes",
     ),
     "the lane overtakes": (
         "server/gate/protocol.py",

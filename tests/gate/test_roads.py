@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
 
 from keywright import ManualClock
@@ -150,6 +151,23 @@ def test_every_answer_carries_the_whole_identity(roads: Roads, path: str, key: s
         assert answer.headers["X-Auth-Limits"] == ""
 
 
+def assert_blank_identity(answer: httpx.Response) -> None:
+    """See that every name is sent, once, and says nothing."""
+    assert [each for each in answer.headers.multi_items() if each[0].startswith("x-auth-")] == [
+        (name, "") for name in IDENTITY
+    ]
+
+
+@pytest.mark.parametrize("path", ["/v1/gate/nowhere", "/v1/gate/orders/more"])
+def test_no_such_route_carries_a_blank_identity(roads: Roads, path: str) -> None:
+    """A proxy whose route is misspelt still overwrites what a client wrote: all names are there, also the status, by
+    which it sees that nobody has decided."""
+    forged = tuple((name, "forged") for name in identity.NAMES)
+    answer = roads.ordinary(path, (("X-API-Key", roads.remembered().key), *forged, *ABOUT))
+    assert answer.status_code == 404
+    assert_blank_identity(answer)
+
+
 def test_nginx_is_told_the_truth_in_headers(roads: Roads) -> None:
     """A 429 reaches nginx as a 403, with everything that its configuration needs to tell the client: the true status,
     when to come back, and the body."""
@@ -184,7 +202,7 @@ def test_only_a_configured_proxy_may_ask(roads: Roads, peer: str, headers: Heade
     assert (roads.fast("/v1/gate", (("X-API-Key", key), *headers), peer) is not None) is may
     if not may:
         assert "gate_proxies" in answer.json()["message"]
-        assert not any(name.startswith("x-auth-") for name in answer.headers)
+        assert_blank_identity(answer)
         outcome = roads.keywright.verifier.identify(key)
         assert outcome.decision
         assert outcome.decision.tightest.remaining == 100, "who may not ask has charged the key"

@@ -11,6 +11,7 @@ from typing import Any
 from keywright.adapters import answers
 from keywright.manage.manager import Created
 from proxies.site import ELSEWHERE, Site, assert_own_identity, key_line
+from support import faults
 from support.installation import ME
 from support.waiting import eventually
 from support.wire import RATE_HEADERS, Answer, assert_error
@@ -220,6 +221,20 @@ def no_word_from_the_gate_is_503(site: Site, *created: Created) -> None:
     assert not site.house.application.saw(path)
 
 
+def a_store_that_cannot_answer_is_told(site: Site) -> None:
+    """503 in the gate's own words, and when to come back; the client is not told that its key is bad."""
+    created = site.house.key(rate_limit="100/1h")
+    with faults.unreadable(site.house.keywright.server.data_dir / "keywright.db"):
+        if site.proxy == "envoy":  # takes any 5xx for no word at all
+            no_word_from_the_gate_is_503(site, created)
+        else:
+            answer = refused(site, 503, key_line(created), text=answers.UNAVAILABLE.format(seconds=1))
+            assert answer.headers["retry-after"] == "1"
+            assert "www-authenticate" not in answer.headers
+            assert not [name for name in RATE if name in answer.headers]
+    assert site.ask(site.marker(), key_line(created)).status == 200
+
+
 Check = Callable[[Site], None]
 #: In one list for all proxies.
 CHECKS: Mapping[str, Check] = {
@@ -243,5 +258,6 @@ CHECKS: Mapping[str, Check] = {
         the_clients_address_is_what_the_proxy_saw,
         what_is_asked_is_not_the_clients_to_say,
         the_gate_is_asked_on_its_fast_lane,
+        a_store_that_cannot_answer_is_told,
     )
 }

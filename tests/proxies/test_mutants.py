@@ -32,6 +32,13 @@ MUTANTS = {
     "nginx: 429 is forgotten": (
         "nginx", "if ($keywright_status = 429) { return 429 $keywright_error; }", "", "a_used_up_limit_is_told",
     ),
+    "nginx: 503 is forgotten": (
+        "nginx", "if ($keywright_status = 503) { return 503 $keywright_error; }", "",
+        "a_store_that_cannot_answer_is_told",
+    ),
+    "nginx: when to come back is forgotten": (
+        "nginx", "add_header Retry-After $keywright_retry always;", "", "a_store_that_cannot_answer_is_told",
+    ),
     "nginx: the client says where it is": (
         "nginx",
         "proxy_set_header X-Forwarded-For $remote_addr;\n        proxy_set_header X-Original-URI",

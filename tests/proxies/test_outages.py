@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 from proxies.checks import no_word_from_the_gate_is_503
@@ -31,6 +32,19 @@ def test_a_keywright_that_was_stopped_is_503(stack: ExitStack, tmp_path: Path) -
     made.keywright.server.stop()
     for front in fronts:
         no_word_from_the_gate_is_503(front, created)
+
+
+def test_a_route_that_is_not_there_is_503(stack: ExitStack, tmp_path: Path, at_home: House) -> None:
+    """A proxy whose own question is wrong says so as if there were no gate: the client can do nothing about it, and is
+    not told that its key is bad."""
+    created = at_home.key()
+    for name in ("nginx", "haproxy"):
+        proxy = PROXIES[name]
+        if proxy.program() is None:
+            continue
+        astray = replace(proxy, route=(proxy.route[0], proxy.route[1].replace("_orders", "_nowhere")))
+        url = stack.enter_context(started(astray, tmp_path / name, at_home.ports))
+        no_word_from_the_gate_is_503(Site(name, url, at_home), created)
 
 
 def test_a_keywright_that_hangs_is_503(stack: ExitStack, tmp_path: Path, at_home: House) -> None:

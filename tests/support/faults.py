@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import resource
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pysqlite3 import dbapi2
 
 from support.recording import strace
 from support.waiting import eventually
@@ -42,6 +45,29 @@ def locked(database: Path) -> Iterator[None]:
         holder.stdin.close()
         holder.wait(timeout=20)
         holder.stdout.close()
+
+
+@contextmanager
+def unreadable(database: Path) -> Iterator[None]:
+    """The keys in a database cannot be found: their table is not where it was."""
+    _do(database, "ALTER TABLE keys RENAME TO moved_keys")
+    try:
+        yield
+    finally:
+        _do(database, "ALTER TABLE moved_keys RENAME TO keys")
+
+
+def _do(database: Path, statement: str) -> None:
+    with contextlib.closing(dbapi2.connect(str(database), isolation_level=None, timeout=10)) as connection:
+        connection.execute(statement)
+
+
+@contextmanager
+def counters_held(file: Path) -> Iterator[None]:
+    """Somebody holds all counters of a limiter, and does not let go."""
+    with file.open("r+b") as held:
+        fcntl.fcntl(held, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        yield
 
 
 @contextmanager

@@ -22,6 +22,8 @@ STATUS = "X-Auth-Status"
 ERROR = "X-Auth-Error"
 #: Every header that is sent, in its order.
 NAMES = (KEY_ID, ACCOUNT_ID, KEY_NAME, SCOPES, ENVIRONMENT, TOKEN, LIMITS, STATUS, ERROR)
+#: What is sent where nobody looked at the request: whoever asked may not ask, or asked for what is not there.
+BLANK = tuple((name, "") for name in NAMES)
 #: Characters of a key's name that travel as they are; the others are percent-encoded UTF-8.
 _PLAIN = " !#$&'()*+,/:;=?@[]"
 

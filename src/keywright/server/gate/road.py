@@ -16,6 +16,7 @@ from keywright.outcome import Outcome
 from keywright.record import Request
 from keywright.route import Route
 from keywright.server.edge import PEER_NAME
+from keywright.server.gate import identity
 from keywright.server.gate.gate import NO_SUCH_ROUTE, NOT_A_PROXY, SECRET_HEADER, Answer, Asked, Gate, path_asked
 
 
@@ -71,7 +72,9 @@ class ForwardAuth:
         return self._gate.refuse(route, sent.accept, fault, self._keys.clock.now())
 
     async def _refuse(self, scope: Scope, send: Send, fault: Fault) -> None:
-        await send_fault(send, fault, header(scope, b"accept"), self._keys.clock.now())
+        # All of them blank: a proxy that copies what it is told would else leave a client's own in their places. That
+        # the status is blank too tells a proxy that nobody has looked at the request.
+        await send_fault(send, fault, header(scope, b"accept"), self._keys.clock.now(), identity.BLANK)
 
 
 class AskingFree:
