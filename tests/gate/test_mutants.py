@@ -10,6 +10,7 @@ from support.mutants import assert_caught, with_long_form
 
 ROADS, VERIFY, WIRE = "tests/gate/test_roads.py", "tests/gate/test_verify_endpoint.py", "tests/gate/test_wire.py"
 SEEN, FAILING = "tests/gate/test_seen.py", "tests/gate/test_failing_store.py"
+TOKEN = "tests/gate/test_token.py"
 MUTANTS = {
     "anybody may ask": (
         "server/gate/gate.py",
@@ -134,6 +135,24 @@ MUTANTS = {
         "        outcome = outcome or seen.known\n        if isinstance(outcome, Refused):",
         f"{FAILING}::test_what_passed_before_does_not_pass_by_its_bytes",
     ),
+    "the lane signs nothing": (
+        "server/gate/lane.py",
+        "self._gate.make_token(outcome.record, route, now),",
+        '"",',
+        f"{TOKEN}::test_on_every_road_the_token_says_who_passed[/v1/gate-plain]",
+    ),
+    "the road signs nothing": (
+        "server/gate/gate.py",
+        "token = self.make_token(outcome.record, asked.route, now)",
+        'token = ""',
+        f"{TOKEN}::test_on_every_road_the_token_says_who_passed[/v1/gate-plain]",
+    ),
+    "no keys are published": (
+        "server/app.py",
+        "json_answer(tokens.public_keys())",
+        'json_answer({"keys": []})',
+        f"{TOKEN}::test_on_every_road_the_token_says_who_passed[/v1/gate-plain]",
+    ),
     "the lane overtakes": (
         "server/gate/protocol.py",
         "            and self._is_idle()\n",
@@ -150,6 +169,11 @@ LONG = {
     "the leftmost address is believed",
     "the last of two members counts",
     "an identity is left out where nobody passes",
+    "what nobody can tell is a bad key, in a batch",
+    "what nobody can tell passes as before",
+    "the lane signs nothing",
+    "the road signs nothing",
+    "no keys are published",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +14,12 @@ from joserfc.jwk import KeySet
 from keywright import ManualClock
 from keywright.record import NEVER, Record
 from keywright.route import Route
-from keywright.server.gate.token import TokenMaker
+from keywright.server.gate.lane import Answered
+from keywright.server.gate.token import JWKS_PATH, TokenMaker
 from keywright.values import replace
+from support.faces import Headers
+from support.gate import ABOUT, PROXY, Roads, opened
+from support.installation import ME
 
 NOW = ManualClock().now()
 ROUTE = Route("orders")
@@ -31,7 +37,11 @@ def record(**changes: object) -> Record:
 
 def read(maker: TokenMaker, token: str) -> dict[str, object]:
     """What a reader with the published keys finds in a token."""
-    published: Any = maker.public_keys()
+    return read_with(maker.public_keys(), token)
+
+
+def read_with(published: Any, token: str) -> dict[str, object]:
+    """The same with the keys as they were published."""
     claims: dict[str, object] = jwt.decode(token, KeySet.import_key_set(published), algorithms=["ES256"]).claims
     return claims
 
@@ -83,3 +93,69 @@ def test_a_token_never_outlives_its_key() -> None:
 def test_without_a_key_there_is_no_token() -> None:
     """Where tokens are not asked for, none is made."""
     assert TokenMaker({}, 0)(record(), ROUTE, NOW) == ""
+
+
+@pytest.fixture
+def signing(data_dir: Path, clock: ManualClock) -> Iterator[Roads]:
+    """Both roads to a gate that signs."""
+    with opened(data_dir, clock, gate_token_seconds=300) as made:
+        yield made
+
+
+def token_in(answered: Answered | None) -> str:
+    """The token in an answer of the lane's."""
+    assert answered
+    (line,) = [each for each in answered.tail.split(b"\r\n") if each.startswith(b"x-auth-token: ")]
+    return line.partition(b" ")[2].decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "audience"),
+    [
+        ("/v1/gate", "plain"),
+        ("/v1/gate/nginx", "nginx"),
+        ("/v1/gate/envoy/a/b", "envoy"),
+        ("/v1/gate/orders", "orders"),
+    ],
+)
+def test_on_every_road_the_token_says_who_passed(signing: Roads, clock: ManualClock, path: str, audience: str) -> None:
+    """On the lane, again by the same bytes, and on the road: what a reader finds with the keys that the server itself
+    publishes is who passed, which route it is for, and that it was made now and is good for as long as the setting
+    says."""
+    made = [signing.remembered(f"Number {each}", scopes=["orders:read", "b"]) for each in range(2)]
+    headers: list[Headers] = [(("X-API-Key", each.key), *ABOUT) for each in made]
+    answered = signing.fast(path, headers[0])
+    tokens = [token_in(answered), signing.ordinary(path, headers[1]).headers["X-Auth-Token"]]
+    published = signing.send("GET", JWKS_PATH)
+    assert (published.status_code, published.headers["Content-Type"]) == (200, "application/json")
+    assert all("d" not in each and each["alg"] == "ES256" for each in published.json()["keys"])
+    for created, token in zip(made, tokens, strict=True):
+        assert read_with(published.json(), token) == {
+            "iss": "keywright", "aud": audience, "sub": created.row.id, "account_id": signing.account_id,
+            "name": created.row.name, "scope": "b orders:read", "environment": "live", "iat": int(clock.now()),
+            "exp": int(clock.now()) + 300,
+        }  # fmt: skip
+    assert answered
+    signing.lane.keep(b"the same bytes", ("GET", path), answered)
+    clock.advance(200)
+    later = signing.lane.again(b"the same bytes", PROXY)
+    assert isinstance(later, tuple)
+    assert read_with(published.json(), token_in(later[1]))["exp"] == int(clock.now()) + 300
+
+
+def test_who_does_not_pass_gets_no_token(signing: Roads) -> None:
+    """A refusal carries none: not for a deleted key, nor for one that lacks a scope."""
+    lacking, deleted = signing.remembered(scopes=["b"]), signing.remembered()
+    signing.keywright.manager.delete(ME, signing.account_id, deleted.row.id)
+    for path, key in (("/v1/gate/orders", lacking.key), ("/v1/gate", deleted.key), ("/v1/gate", "lwa.garbage")):
+        headers: Headers = (("X-API-Key", key), *ABOUT)
+        assert signing.ordinary(path, headers).headers["X-Auth-Token"] == ""
+        assert token_in(signing.fast(path, headers)) == ""
+
+
+def test_without_the_setting_there_are_neither_tokens_nor_keys(roads: Roads) -> None:
+    """Tokens are off until they are asked for: the header is blank on both roads, and nothing is published."""
+    headers: Headers = (("X-API-Key", roads.remembered().key), *ABOUT)
+    assert token_in(roads.fast("/v1/gate", headers)) == ""
+    assert roads.ordinary("/v1/gate", headers).headers["X-Auth-Token"] == ""
+    assert roads.send("GET", JWKS_PATH).status_code == 404

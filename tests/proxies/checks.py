@@ -4,18 +4,26 @@ files as they are, and over files with a fault planted in them."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import requests
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
 from keywright.adapters import answers
 from keywright.manage.manager import Created
-from proxies.site import ELSEWHERE, Site, assert_own_identity, key_line
+from proxies.site import ELSEWHERE, TOKEN_SECONDS, Site, assert_own_identity, key_line
 from support import faults
 from support.installation import ME
+from support.proxies import SCOPE
 from support.waiting import eventually
 from support.wire import RATE_HEADERS, Answer, assert_error
 
+#: Which route of the gate's each proxy asks.
+_ROUTES = {"nginx": "nginx_orders", "caddy": "plain_orders", "haproxy": "plain_orders", "envoy": "envoy_orders"}
 RATE = tuple(name.lower() for name in (*RATE_HEADERS, "RateLimit-Policy", "RateLimit"))
 
 
@@ -32,6 +40,21 @@ def a_good_key_passes(site: Site) -> None:
     """The application gets the request, and is told whose it is."""
     created = site.house.key(name="Production API Server")
     assert_own_identity(site.passed(created), created)
+
+
+def a_token_says_who_passed(site: Site) -> None:
+    """The application can check it with the keys that Keywright publishes: it is of this key, for the proxy's route,
+    made just now, and good for as long as the setting says."""
+    created = site.house.key()
+    [token] = site.passed(created).values("x-auth-token")
+    published: Any = requests.get(site.house.keywright.server.url + "/.well-known/jwks.json", timeout=10).json()
+    claims = jwt.decode(token, KeySet.import_key_set(published), algorithms=["ES256"]).claims
+    made = claims.pop("iat")
+    assert abs(made - time.time()) < 30
+    assert claims == {
+        "iss": "keywright", "aud": _ROUTES[site.proxy], "sub": created.row.id, "account_id": created.row.account_id,
+        "name": created.row.name, "scope": SCOPE, "environment": "live", "exp": made + TOKEN_SECONDS,
+    }  # fmt: skip
 
 
 def the_key_stays_outside(site: Site) -> None:
@@ -241,6 +264,7 @@ CHECKS: Mapping[str, Check] = {
     each.__name__: each
     for each in (
         a_good_key_passes,
+        a_token_says_who_passed,
         the_key_stays_outside,
         a_missing_key_is_told,
         an_invalid_key_is_told,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
+import json
 import re
 import socket
 from collections.abc import Iterator
@@ -26,6 +28,8 @@ from support.wire import WAIT_SECONDS, Answer, message
 
 _MARKERS = count(1)
 NAMES = tuple(name.lower() for name in identity.NAMES)
+#: How long a token is good.
+TOKEN_SECONDS = 300
 #: Another address of this machine: no proxy's.
 ELSEWHERE = "127.0.0.2"
 
@@ -63,7 +67,7 @@ def house(directory: Path) -> Iterator[House]:
     """A Keywright whose gate 127.0.0.1 may ask, with a route of its own for each dialect, and an application."""
     directory.mkdir(exist_ok=True)
     config = directory / "keywright.toml"
-    config.write_text('gate_proxies = ["127.0.0.1"]\n' + ROUTES)
+    config.write_text(f'gate_proxies = ["127.0.0.1"]\ngate_token_seconds = {TOKEN_SECONDS}\n' + ROUTES)
     port = str(free_port())
     settings = {"KEYWRIGHT_CONFIG": str(config), "KEYWRIGHT_METRICS_PORT": port}
     with running(directory / "data", **settings) as server, beside(server) as keywright, upstream() as application:
@@ -180,6 +184,9 @@ def assert_own_identity(seen: Seen, created: Created) -> None:
     """See that the application was told exactly who the key's holder is: every name once, and no other that looks
     like one. The key has no limits."""
     told = identity_of(seen)
+    [token] = told.pop("x-auth-token")
+    payload = token.split(".")[1]
+    assert json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sub"] == created.row.id
     # nginx leaves out what is blank.
     assert {name: values for name, values in told.items() if values != [""]} == {
         "x-auth-key-id": [created.row.id],

@@ -32,6 +32,10 @@ MUTANTS = {
     "nginx: 429 is forgotten": (
         "nginx", "if ($keywright_status = 429) { return 429 $keywright_error; }", "", "a_used_up_limit_is_told",
     ),
+    "nginx: the token is not passed on": (
+        "nginx", "proxy_set_header X-Auth-Token $keywright_token;", 'proxy_set_header X-Auth-Token "";',
+        "a_token_says_who_passed",
+    ),
     "nginx: 503 is forgotten": (
         "nginx", "if ($keywright_status = 503) { return 503 $keywright_error; }", "",
         "a_store_that_cannot_answer_is_told",
