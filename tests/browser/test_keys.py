@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -96,6 +97,38 @@ def test_the_shown_once_dialog_stays_until_the_key_is_safe(window: Window) -> No
     with page.expect_navigation():
         page.keyboard.press("Escape")
     expect(page.get_by_role("row", name="Guarded")).to_be_visible()
+
+
+def test_impatience_takes_no_key_away(window: Window) -> None:
+    """A double click on Create, or on Rotate, makes one key and shows it. Esc, however often, does not take it away;
+    neither does the end of the session while the page still looks for the key's first use."""
+    page = window.page
+    posts: list[str] = []
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    window.go()
+    form = window.form("Create API Key")
+    form.get_by_label("Name", exact=True).fill("Impatient")
+    form.get_by_role("button", name="Create", exact=True).dblclick()
+    window.shown_key()
+    dialog = page.get_by_role("dialog")
+    for _ in range(6):
+        page.keyboard.press("Escape")
+    expect(dialog.get_by_role("alert")).to_contain_text("Not copied yet")
+    expect(page.locator("#first-use[data-htmx-powered]")).to_be_visible()
+    # The session ends: what the page asks for by itself is led to where people sign in.
+    session: list[Any] = page.context.cookies()
+    page.context.clear_cookies()
+    expect(page.locator("#first-use")).to_have_count(0, timeout=PATIENCE)
+    expect(page.locator("#secret")).to_be_visible()
+    assert len(posts) == 1
+    page.context.add_cookies(session)
+    window.done()
+    form = window.form("Rotate Impatient")
+    form.get_by_role("button", name="Rotate key").dblclick()
+    window.shown_key()
+    dialog.get_by_role("button", name="Copy the key").click()
+    expect(dialog.get_by_role("button", name="Copy the key")).to_have_text("Copied")
+    assert len(posts) == 2
 
 
 def test_the_key_leaves_no_trace_in_the_browser(window: Window) -> None:
@@ -192,12 +225,19 @@ def test_create_copy_done_and_delete_by_keyboard_alone(window: Window) -> None:
 
 
 def test_a_key_made_in_a_tab_of_its_own(window: Window) -> None:
-    """Who opens the form as a page, or clicks before the page is ready, gets the same dialog, and then the list."""
+    """Who opens the form as a page, or clicks before the page is ready, makes the key on that page, and then gets the
+    list; a name that will not do is told of there, and a double click makes one key and shows it."""
     page = window.go(KEYS + "/new")
-    page.get_by_label("Name", exact=True).fill("In a tab")
+    page.get_by_label("Name", exact=True).fill("x" * 256)
     page.get_by_role("button", name="Create", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("255")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    page.get_by_label("Name", exact=True).fill("In a tab")
+    page.get_by_role("button", name="Create", exact=True).dblclick()
     key = window.shown_key()
+    expect(page.get_by_role("button", name="Copy the key")).to_be_focused()
     window.done()
+    window.trouble = [each for each in window.trouble if "422" not in each]
     assert page.url == window.url + KEYS
     expect(page.get_by_role("row", name="In a tab")).to_be_visible()
     assert key not in page.content()

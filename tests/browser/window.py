@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from playwright.sync_api import Browser, Page, Response
+from playwright.sync_api import Browser, Locator, Page, Response
 
 from support.canaries import Canaries
 from support.servers import Server
@@ -83,6 +83,13 @@ class Window:
         """Open a page of the console."""
         self.page.goto(self.url + path)
         return self.page
+
+    def form(self, opened_by: str) -> Locator:
+        """Click on that, and wait for the form that it opens: until htmx has it, and the browser alone no longer."""
+        self.page.get_by_role("link", name=opened_by).first.click()
+        form = self.page.locator("dialog[open] form[data-htmx-powered]")
+        form.wait_for()
+        return form
 
     def create(self, name: str) -> str:
         """Create a key as people do; the dialog that shows it is open then. The key."""

@@ -247,6 +247,15 @@ def test_a_viewer_sees_networks_and_an_admin_addresses(installation: Installatio
         assert word not in looked.text
 
 
+def test_what_a_dialog_asks_for_by_itself_is_no_page(installation: Installation, owner: Desk) -> None:
+    """The line that waits for a key's first use is part of a dialog. Whoever is led to its address, by signing in again
+    for instance, gets to the key's page."""
+    path = f"/settings/api-keys/{installation.create().row.id}"
+
+    assert "first-use" in owner.get(f"{path}/first-use", ("HX-Request", "true")).text
+    assert owner.get(f"{path}/first-use").headers["location"] == path
+
+
 def test_what_a_viewer_of_another_account_may_not_see(installation: Installation, owner: Desk) -> None:
     """Keys of another account are not on any page, and their ids lead nowhere."""
     theirs = installation.create("Their secret project", installation.account())

@@ -108,6 +108,8 @@ class _KeyPages:
 
     def first_use(self, ask: Ask) -> Response:
         seen = self._seen(ask)
+        if not ask.in_place:  # a line of a dialog, and no page: whoever is led here looks for the key
+            return self._pages.redirect(ask, f"{ask.place.keys}/{seen.listed.row.id}")
         waiting = self._keywright.clock.now() - seen.listed.row.created_at < WAITING_SECONDS
         return self._pages.answer(
             ask, "first_use.html.j2", row=seen.listed.row, use=seen.listed.last_use, waiting=waiting

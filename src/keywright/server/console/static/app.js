@@ -102,7 +102,8 @@ window.addEventListener("beforeunload", (event) => {
 });
 window.addEventListener("pagehide", () => { if (guard()) guard().remove(); });
 
-// What htmx puts into the dialog opens it; where the focus was, it goes back to by itself.
+// What htmx puts into the dialog opens it; where the focus was, it goes back to by itself. It has no settle delay (see the
+// page's head): within one, whoever is quick would send the form that they see without htmx.
 if (dialog) {
   new MutationObserver(() => {
     if (!dialog.firstElementChild) return;
@@ -113,8 +114,19 @@ if (dialog) {
     ($("[autofocus]", dialog) ?? $("[data-keeps]", dialog) ?? $("a, button, input", dialog))?.focus();
   }).observe(dialog, { childList: true });
   dialog.addEventListener("cancel", (event) => { event.preventDefault(); close(); });
+  // Esc pressed often enough closes a dialog whatever its page says to the first: the key comes back.
+  dialog.addEventListener("close", () => { if (guard()) { dialog.showModal(); close(); } });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) close(); });
 }
+
+// What a page asks for by itself, time after time, is nobody's wish: it leads nowhere and complains of nothing.
+const polls = (element) => Boolean(element.getAttribute("hx-trigger")?.startsWith("every"));
+document.addEventListener("htmx:before:response", (event) => {
+  const { sourceElement: from, response } = event.detail.ctx;
+  if (!polls(from) || response.status === 200) return;
+  event.preventDefault();
+  if (response.status < 500) from.remove(); // the session has ended, or the key is gone: asking again changes nothing
+});
 
 function prepare(root) {
   for (const panel of $$("[data-later]", root)) panel.hidden = true;
@@ -130,6 +142,7 @@ function prepare(root) {
   });
 }
 prepare(document);
+$("[data-guard] [data-keeps]")?.focus(); // a key on a page of its own
 
 document.addEventListener("click", (event) => {
   const at = event.target.closest("[data-copy], [data-env], [data-close], [data-passkey], [role=tab]");
@@ -206,6 +219,13 @@ document.addEventListener("submit", (event) => {
     event.stopImmediatePropagation();
   }
 }, true);
+
+// A form on a page of its own is sent once: of two answers the browser shows the second, and the key is in the first.
+document.addEventListener("submit", (event) => {
+  if (event.target.dataset.sent !== undefined) event.preventDefault();
+  else if (event.target.closest(".sheet")) event.target.dataset.sent = "";
+});
+window.addEventListener("pageshow", () => { for (const form of $$("[data-sent]")) delete form.dataset.sent; });
 
 // Who pastes a whole key into the search looks for that key. It stays here: only its end is asked for.
 document.addEventListener("input", (event) => {
