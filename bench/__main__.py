@@ -6,7 +6,19 @@ import platform
 import sys
 from importlib import import_module
 
-NAMES = ("verify", "adapters", "coherence", "limits", "usage", "delete", "gate", "flood", "pauses", "million")
+NAMES = (
+    "verify",
+    "adapters",
+    "coherence",
+    "limits",
+    "usage",
+    "delete",
+    "gate",
+    "flood",
+    "pauses",
+    "million",
+    "console",
+)
 # These install other people's packages, so they run only where they are named.
 ON_REQUEST = ("peers",)
 

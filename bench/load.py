@@ -84,20 +84,21 @@ def warm(port: int, path: str, heads: Iterator[dict[str, str]]) -> None:
 
 def one_round(script: Path, server: Server, seconds: int) -> Found:
     """Load a server for so many seconds."""
-    before = _cpu_seconds(server.pid)
+    before = cpu_seconds(server.pid)
     load = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script)]
     done = subprocess.run([*load, f"http://127.0.0.1:{server.port}/"], capture_output=True, text=True, check=True)
     line = next(each for each in done.stdout.splitlines() if each.startswith("FOUND"))
     requests, wrong, p99 = (float(each) for each in line.split()[1:])
     requests = max(requests, 1)
-    spent = _cpu_seconds(server.pid) - before
+    spent = cpu_seconds(server.pid) - before
     return Found(spent / requests * 1e6, requests / seconds, p99 / 1000, wrong / requests)
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """What a process and its children have spent so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     children = (int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in _children(task))
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") + sum(map(_cpu_seconds, children))
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") + sum(map(cpu_seconds, children))
 
 
 def _children(task: Path) -> list[str]:

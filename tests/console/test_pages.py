@@ -7,7 +7,6 @@ import hashlib
 import re
 import tomllib
 from html.parser import HTMLParser
-from time import process_time
 
 import httpx
 import pytest
@@ -22,11 +21,12 @@ from keywright.server.console import show
 from keywright.server.console.words import Words
 from keywright.stores.base import LastUse, UsageRow
 from support.installation import ME, Installation
+from support.statements import counting
 
 CONSOLE = SOURCE / "server" / "console"
 TEMPLATES = sorted((CONSOLE / "templates").glob("*.j2"))
 FIRST_LOAD_BYTES = 40_000
-PAGE_SECONDS = 0.1
+MAX_STATEMENTS = 40
 POLICY = (
     "default-src 'none'; script-src 'nonce-N' 'strict-dynamic'; style-src 'nonce-N'; img-src 'self'; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'; "
@@ -376,23 +376,25 @@ def test_the_first_load_is_small(installation: Installation, owner: Desk) -> Non
     assert sum(sizes.values()) <= FIRST_LOAD_BYTES, sizes
 
 
-def test_a_page_of_a_thousand_keys_is_quick(installation: Installation, owner: Desk) -> None:
-    """The page of an account with 1,000 keys, each of them used in each hour, costs the server under 100 ms."""
+def test_a_page_of_a_thousand_keys_asks_as_little_as_one_of_a_few(installation: Installation, owner: Desk) -> None:
+    """However many keys an account has, used in each hour: a page of them is as many statements, and as many rows."""
     keywright, account_id = installation.keywright, installation.account_id
-    made = list(keywright.manager.create_many(ME, account_id, ({"name": f"Key {each}"} for each in range(1000))))
     counts = (("accepted", 50), ("rate_limited", 2))
     hour = int(installation.clock.now()) // 3600 * 3600
-    for back in range(24):
-        rows = [UsageRow(each.row.slot, account_id, None, counts) for each in made]
-        keywright.usage_store.add(rows, hour - 3600 * back)
-    spent = []
-    for _ in range(5):
-        before = process_time()
-        assert owner.get("/settings/api-keys").status_code == 200
-        spent.append(process_time() - before)
+    asked = []
+    for more in (50, 950):
+        given = ({"name": f"Key {each}"} for each in range(more))
+        made = list(keywright.manager.create_many(ME, account_id, given))
+        for back in range(24):
+            rows = [UsageRow(each.row.slot, account_id, None, counts) for each in made]
+            keywright.usage_store.add(rows, hour - 3600 * back)
+        with counting() as statements:
+            page = owner.get("/settings/api-keys")
+        assert page.status_code == 200
+        asked.append((len(statements), page.text.count("<tr")))
 
-    # Of the processor, and the best of five: what else this machine does meanwhile is not the page's fault.
-    assert min(spent) <= PAGE_SECONDS, spent
+    assert asked[0] == asked[1]
+    assert asked[0][0] < MAX_STATEMENTS
 
 
 def test_pages_are_compressed_unless_they_hold_a_secret(owner: Desk) -> None:

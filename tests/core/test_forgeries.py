@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
 
 from keywright import Accepted, Keywright, Reason, Refused
 from keywright.key import BUILT_IN_FORMATS, KeyFormats, checksum
 from support.installation import Installation
 from support.mutants import assert_caught
+from support.statements import counting
 
 MAX_READS = 10
 MAX_BYTES = 32 * 2**20
@@ -39,21 +37,6 @@ SHAPES: dict[str, Callable[[int], str]] = {
 
 def _checked(body: str) -> str:
     return body + checksum(body)
-
-
-@contextmanager
-def counting() -> Iterator[list[str]]:
-    """The statements that any database connection of this process runs."""
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
 
 def resident_bytes() -> int:
