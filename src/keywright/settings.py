@@ -178,10 +178,6 @@ def _accent(value: Any) -> tuple[str, str]:
     return colour.pair(_texts(value))
 
 
-def _web_url(value: Any) -> str:
-    return links.web_url(_text(value))
-
-
 TABLE: tuple[Setting, ...] = (
     Setting("host", "address", "127.0.0.1", "Address to listen on.", _text),
     Setting("port", "number", 8460, "Port to listen on.", _whole(1, 65535)),
@@ -351,7 +347,21 @@ TABLE: tuple[Setting, ...] = (
         "url",
         None,
         "Where the portal leads back to, where the link to it says nothing else.",
-        _web_url,
+        lambda value: links.web_url(_text(value)),
+    ),
+    Setting(
+        "portal_sample_url",
+        "url",
+        None,
+        "What the samples beside a new key in the portal ask; there are none if not set.",
+        lambda value: links.sample_url(_text(value)),
+    ),
+    Setting(
+        "portal_variable",
+        "text",
+        "API_KEY",
+        "The variable that holds the key, in what the portal shows.",
+        lambda value: links.sample_variable(_text(value)),
     ),
 )
 BY_NAME = {setting.name: setting for setting in TABLE}
@@ -398,6 +408,8 @@ class Settings:
     portal_name: str | None
     portal_accent: tuple[str, str] | None
     portal_return_url: str | None
+    portal_sample_url: str | None
+    portal_variable: str
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def ordered_formats(self) -> Iterable[KeyFormat]:

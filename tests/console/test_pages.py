@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import html
 import re
 import tomllib
 from html.parser import HTMLParser
@@ -20,6 +21,7 @@ from keywright.record import NEVER
 from keywright.server.console import show
 from keywright.server.console.words import Words
 from keywright.stores.base import LastUse, UsageRow
+from support.faces import InProcess
 from support.installation import ME, Installation
 from support.statements import counting
 
@@ -230,6 +232,39 @@ def test_rotating_asks_when_the_new_key_is_to_end(
     assert rows[1].expires_at == (NEVER if days is None else now + days * 86_400 if days else day)
     endless = installation.create("Endless")
     assert "in any case" not in owner.get(f"/settings/api-keys/{endless.row.id}/rotate").text
+
+
+@pytest.mark.parametrize(
+    "scope", ["account:read", "keys:read", "subscriptions:read", "campaigns:read", "usage:read", "orders:read"]
+)
+def test_a_sample_works_with_its_key(face: InProcess, owner: Desk, scope: str) -> None:
+    """What a new key can be tried with is answered when it is pasted; where nothing would be, that is said."""
+    answer = owner.post("/settings/api-keys", {"name": "Narrow", "access": "chosen", "scope": [scope]})
+    key = re.sub(r"</?span[^>]*>", "", re.findall(r'id="secret"[^>]*>(.*?)</output>', answer.text)[0])
+
+    paths = re.findall(rf'curl "{ORIGIN}(/[^"]*)"', html.unescape(answer.text))
+    assert [face.call("GET", path, key).status_code for path in paths] == ([] if scope == "orders:read" else [200])
+    assert ("No sample:" in seen(answer)) is not bool(paths)
+
+
+def test_a_disabled_account_is_seen_at_its_keys(installation: Installation, owner: Desk) -> None:
+    """Keys of a disabled account look as they are, so the list, the page of one and what is shown once say it."""
+    key = installation.create()
+    paths = ("/settings/api-keys", f"/settings/api-keys/{key.row.id}")
+    assert not any("This account is disabled." in seen(owner.get(path)) for path in paths)
+    installation.keywright.manager.change_account(ME, installation.account_id, {"disabled": True})
+
+    assert all("This account is disabled." in seen(owner.get(path)) for path in paths)
+    assert "This account is disabled." in seen(owner.post("/settings/api-keys", {"name": "New"}))
+    assert "This account is disabled." in seen(owner.post(f"{paths[1]}/rotate", {"grace": "0"}))
+
+
+def test_the_limits_page_shows_what_the_keys_share(installation: Installation, owner: Desk) -> None:
+    """What is laid upon the account stands beside what a key has by default."""
+    shared = r"All keys together\s+{}\s"
+    assert re.search(shared.format("no limit"), seen(owner.get("/settings/limits")))
+    installation.keywright.manager.change_account(ME, installation.account_id, {"rate_limit": ["10/m", "99/h sliding"]})
+    assert re.search(shared.format("10/m, 99/h sliding"), seen(owner.get("/settings/limits")))
 
 
 def test_a_viewer_sees_networks_and_an_admin_addresses(installation: Installation, viewer: Desk, admin: Desk) -> None:

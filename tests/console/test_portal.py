@@ -105,12 +105,38 @@ def published(data_dir: Path, clock: ManualClock) -> Iterator[InProcess]:
         "portal_name": "Größe & Söhne",
         "portal_accent": "#e11d48",
         "portal_return_url": "https://groesse.example/",
+        "portal_sample_url": "https://api.groesse.example/orders?page=1",
+        "portal_variable": "GROESSE_API_KEY",
     }
     with Installation(data_dir, clock, **settings) as made:
         cheap_passwords(made.keywright)
         with InProcess(made.keywright) as face:
             face.account_id = made.account()
             yield face
+
+
+def test_the_samples_are_the_operators(published: InProcess) -> None:
+    """Beside a new key in the portal stands what asks the operator's own API, with a variable of their name."""
+    made = published.keywright.portals.new_link(ME, {"account_id": published.account_id})
+    headers = (("Host", "keys.example.com"), ("Origin", "https://keys.example.com"))
+    desk = Desk(published, cookie="__Host-portal")
+    desk.post(DOOR, {"token": made.text}, headers=headers)
+    shown = seen(desk.post(KEYS, {"name": "Shop"}, headers=headers))
+
+    assert 'curl "https://api.groesse.example/orders?page=1"' in shown
+    assert "GROESSE_API_KEY=lwa.sk_live_" in shown
+    for foreign in ("SALESWEBHOOKS", "/v1/account", "keys.example.com/v1"):
+        assert foreign not in shown
+
+
+def test_without_an_address_there_is_no_sample(jane: Desk) -> None:
+    """Where the operator has not said what can be asked, the portal shows nothing that would be refused."""
+    assert "curl" not in jane.get(KEYS).text
+    answer = jane.post(KEYS, {"name": "Shop"})
+
+    assert (answer.status_code, "curl" in answer.text) == (201, False)
+    assert "It is sent in the header X-API-Key." in seen(answer)
+    assert 'data-env="API_KEY"' in answer.text
 
 
 def test_on_https_the_browser_watches_over_the_cookie(published: InProcess) -> None:

@@ -74,6 +74,8 @@ WRITTEN: dict[str, tuple[Any, str, Any]] = {
         "https://app.example.com/settings?tab=keys",
         "https://app.example.com/settings?tab=keys",
     ),
+    "portal_sample_url": ('"https://api.example.com/orders?page=1"',) + ("https://api.example.com/orders?page=1",) * 2,
+    "portal_variable": ('"SWIFTSELL_API_KEY"', "SWIFTSELL_API_KEY", "SWIFTSELL_API_KEY"),
 }
 #: Settings that are only good together.
 TOGETHER = {
@@ -154,6 +156,13 @@ BAD: tuple[tuple[str, Any], ...] = (
     ("portal_return_url", "https://app.example.com/ x"),
     ("portal_return_url", "https://app.example.com/\nx"),
     ("portal_return_url", "https:///settings"),
+    ("portal_sample_url", "api.example.com/orders"),
+    ("portal_sample_url", "https://api.example.com/$(id)"),
+    ("portal_sample_url", 'https://api.example.com/"; id'),
+    ("portal_variable", "2ND_KEY"),
+    ("portal_variable", "ACME-KEY"),
+    ("portal_variable", "K" * 65),
+    ("portal_variable", "KEY=1"),
 )
 
 

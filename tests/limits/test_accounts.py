@@ -188,13 +188,20 @@ def test_the_commands(server: Server) -> None:
     assert [status(), status()] == [200, 429]
     assert server.command("accounts", "change", "A Tenant", "--no-limit").returncode == 0
     assert status() == 200
+    at_home = ("--account", "A Tenant", "--json")
+    assert server.command("keys", "list", *at_home).stderr == ""
     assert server.command("accounts", "disable", "A Tenant").returncode == 0
     assert status() == 401
+    for act in (("list",), ("show", "One"), ("create", "Two"), ("rotate", "One")):
+        done = server.command("keys", *act, *at_home)
+        assert done.returncode == 0
+        assert f"all of its keys are refused. `keywright accounts enable {account_id}` ends it." in done.stderr
+        server.canaries += [json.loads(done.stdout)["key"]] if act[0] in ("create", "rotate") else []
     assert "disabled" in server.command("accounts", "list").stdout
     assert json.loads(server.command("accounts", "show", account_id, "--json").stdout)["status"] == "disabled"
     assert server.command("accounts", "enable", account_id).returncode == 0
     assert status() == 200
-    assert "1 active" in server.command("accounts", "show", "A Tenant").stdout
+    assert "2 active" in server.command("accounts", "show", "A Tenant").stdout
     for wrong in ((), ("--limit", "2/h", "--no-limit")):
         assert server.command("accounts", "change", "A Tenant", *wrong).returncode == 2
     assert server.command("accounts", "change", "Nobody", "--no-limit").returncode == 3

@@ -73,6 +73,12 @@ def me() -> Actor:
 
 
 def account_id(keywright: Any, reference: str | None) -> str:
+    """The id of the account that ``reference`` means. Raises as `account_of` does."""
+    found: str = account_of(keywright, reference).id
+    return found
+
+
+def account_of(keywright: Any, reference: str | None) -> Any:
     """The account that ``reference`` means; the operator's if it is None.
 
     Raises:
@@ -81,17 +87,15 @@ def account_id(keywright: Any, reference: str | None) -> str:
     """
     from keywright.errors import Conflict, NotFound
 
+    operator = keywright.manager.operator_account()
     if reference is None:
-        operator: str = keywright.manager.operator_account().id
         return operator
-    keywright.manager.operator_account()
-    found = [each.id for each in keywright.manager.accounts(me()) if reference in (each.id, each.name)]
+    found = [each for each in keywright.manager.accounts(me()) if reference in (each.id, each.name)]
     if not found:
         raise NotFound(f"There is no account {reference!r}. `keywright accounts list` shows them.")
     if len(found) > 1:
         raise Conflict(f"Several accounts are named {reference!r}; use the id.")
-    only: str = found[0]
-    return only
+    return found[0]
 
 
 def confirm(question: str, otherwise: str) -> None:

@@ -11,6 +11,7 @@ from keywright.cli.common import (
     End,
     Span,
     account_id,
+    account_of,
     account_option,
     confirm,
     data_dir_option,
@@ -55,7 +56,7 @@ def create(name: str, account: str | None, data_dir: str | None, as_json: bool, 
     with opened(data_dir) as keywright:
         from keywright.manage.views import created_shape
 
-        created = keywright.manager.create(me(), account_id(keywright, account), {"name": name, **_values(given)})
+        created = keywright.manager.create(me(), _owner(keywright, account), {"name": name, **_values(given)})
         shown = created_shape(created, keywright.policy, keywright.clock.now())
     _show_once(shown, as_json=as_json)
 
@@ -67,7 +68,7 @@ def create(name: str, account: str | None, data_dir: str | None, as_json: bool, 
 def list_keys(account: str | None, data_dir: str | None, as_json: bool) -> None:
     """List keys, the oldest first."""
     with opened(data_dir) as keywright:
-        shown = list(_all_keys(keywright, account_id(keywright, account)))
+        shown = list(_all_keys(keywright, _owner(keywright, account)))
     if as_json:
         say_json(shown)
     elif sys.stdout.isatty():
@@ -84,7 +85,7 @@ def list_keys(account: str | None, data_dir: str | None, as_json: bool) -> None:
 def show(ref: str, account: str | None, data_dir: str | None, as_json: bool) -> None:
     """Show a key, without the key."""
     with opened(data_dir) as keywright:
-        found = keywright.manager.find(me(), account_id(keywright, account), ref)
+        found = keywright.manager.find(me(), _owner(keywright, account), ref)
         _say_key(keywright, found, as_json=as_json)
 
 
@@ -113,7 +114,7 @@ def rotate(
     with opened(data_dir) as keywright:
         from keywright.manage.views import created_shape
 
-        owner = account_id(keywright, account)
+        owner = _owner(keywright, account)
         old = keywright.manager.find(me(), owner, ref)
         created = keywright.manager.rotate(me(), owner, old.row.id, grace, end)
         shown = created_shape(created, keywright.policy, keywright.clock.now())
@@ -166,6 +167,17 @@ def delete(ref: str, yes: bool, account: str | None, data_dir: str | None, as_js
         click.echo(f"Deleted {row.id}.", err=True)
 
 
+def _owner(keywright: Any, reference: str | None) -> str:
+    """The id of the account whose keys are meant. If it is disabled, that is said: its keys do not show it."""
+    account = account_of(keywright, reference)
+    if account.terms.disabled:
+        say_note(
+            f"The account is disabled: all of its keys are refused. `keywright accounts enable {account.id}` ends it."
+        )
+    found: str = account.id
+    return found
+
+
 def _short(shown: dict[str, Any]) -> list[str]:
     """A row that fits a terminal: the key as it is recognised, times cut short. ``keys show`` has the rest."""
     key = f"{shown['prefix']}…{shown['hint']}"
@@ -175,7 +187,7 @@ def _short(shown: dict[str, Any]) -> list[str]:
 
 def _set_disabled(ref: str, account: str | None, data_dir: str | None, *, disabled: bool, as_json: bool) -> None:
     with opened(data_dir) as keywright:
-        owner = account_id(keywright, account)
+        owner = _owner(keywright, account)
         found = keywright.manager.find(me(), owner, ref)
         changed = keywright.manager.update(me(), owner, found.row.id, {"disabled": disabled})
         _say_key(keywright, changed, as_json=as_json)

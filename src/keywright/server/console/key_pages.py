@@ -16,7 +16,7 @@ from keywright.server.console.list_pages import routes as list_routes
 from keywright.server.console.origin import own_path
 from keywright.server.console.pages import Pages
 from keywright.server.console.place import CONSOLE, Place
-from keywright.server.console.samples import VARIABLE, samples
+from keywright.server.console.samples import samples
 from keywright.stores.people import Role
 
 GRACES = (0, 3_600, 86_400, 7 * 86_400)
@@ -102,8 +102,7 @@ class _KeyPages:
             how=how,
             created=created,
             row=created.row,
-            samples=samples(ask.origin.url),
-            variable=VARIABLE,
+            samples=samples(ask, created.row.scopes),
         )
 
     def first_use(self, ask: Ask) -> Response:

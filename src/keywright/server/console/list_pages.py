@@ -64,7 +64,7 @@ class _ListPages:
             at=lambda **more: ask.place.keys + query_of({**state, **more}),
             before=_text(page.before),
             after=_text(page.after),
-            samples=samples(ask.origin.url),
+            samples=samples(ask),
         )
 
     def _query(self, given: Any) -> KeyQuery:

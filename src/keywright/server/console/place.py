@@ -26,6 +26,8 @@ class Place(Value, frozen=True, gc=False):
         brand: what it calls itself; empty for Keywright's own name.
         style: the file of its own colours; empty for the console's.
         back: the address that it leads back to where a session says nothing else; empty for nowhere.
+        sample_url: what the samples beside a new key ask; empty for nothing, None for this server's own routes.
+        variable: what they call the variable that holds the key.
     """
 
     root: str
@@ -39,6 +41,8 @@ class Place(Value, frozen=True, gc=False):
     brand: str = ""
     style: str = ""
     back: str = ""
+    sample_url: str | None = None
+    variable: str = "SALESWEBHOOKS_API_KEY"
 
 
 CONSOLE = Place(
@@ -65,4 +69,7 @@ def portal(settings: Settings) -> Place:
         brand=settings.portal_name or "",
         style="portal.css" if settings.portal_accent else "",
         back=settings.portal_return_url or "",
+        # Keys made there are for the operator's own API: this server's routes would refuse most of them.
+        sample_url=settings.portal_sample_url or "",
+        variable=settings.portal_variable,
     )
