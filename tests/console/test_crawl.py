@@ -132,6 +132,19 @@ def taking_away(name: str) -> bool:
     return "/delete" in name or "/remove" in name
 
 
+def assert_made_for_an_account(installation: Installation, forms: dict[str, tuple[str, Form]]) -> None:
+    """Every form that does something in the account says which one it was made for: in another tab they may be in
+    another one since."""
+    ways = [
+        re.compile(re.sub(r"\{\w+\}", r"[\\w]+", route.path) + "$")
+        for route in routes(installation)
+        if route.method == "POST" and route.least in (Role.ADMIN, Role.OWNER)
+    ]
+    for path, form in forms.values():
+        if form.method == "POST" and any(each.match(form.action) for each in ways):
+            assert ("account_id", installation.account_id) in form.fields, (path, form.action)
+
+
 @pytest.mark.parametrize("role", ["owner", "admin", "viewer"])
 def test_everything_leads_somewhere(installation: Installation, request: pytest.FixtureRequest, role: str) -> None:
     """Every link that an owner, an admin or a viewer comes upon is a page that they may see; every form that they are
@@ -140,6 +153,7 @@ def test_everything_leads_somewhere(installation: Installation, request: pytest.
     furnished(installation)
     pages, forms = crawled(desk)
 
+    assert_made_for_an_account(installation, forms)
     seen = {urlsplit(path).path for path in pages}
     assert {START, "/audit-log", "/settings/api-keys", "/settings/members", "/profile"} <= seen
     # What takes a thing away comes last: other forms are about it, too.

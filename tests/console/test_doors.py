@@ -14,7 +14,7 @@ from keywright.server.console.app import Console
 from keywright.server.console.ask import Route
 from keywright.server.console.origin import own_path
 from keywright.stores.people import Role
-from people.staff import PASSWORD, cheap_passwords, claimed, signed_in
+from people.staff import PASSWORD, WHERE, cheap_passwords, claimed, signed_in
 from support.faces import Headers, InProcess
 from support.installation import ME, Installation
 
@@ -74,6 +74,48 @@ def test_a_role_reaches_no_route_that_is_above_it(
     assert len(refused) == {"viewer": 19, "admin": 6}[role]
     assert [each.row for each in installation.keywright.manager.keys(ME, installation.account_id)] == [key.row]
     assert installation.keywright.directory.invitations(ME, installation.account_id) == []
+
+
+def test_nothing_is_done_in_an_account_that_the_page_does_not_show(installation: Installation, owner: Desk) -> None:
+    """Who has gone to another account in one tab does nothing there from another tab that still shows the first, over
+    all routes; the answer names the account that they are in. What is made there is made there."""
+    here, there = installation.account_id, installation.account()
+    me = installation.keywright.entry.visitor(owner.session)
+    assert me
+    installation.keywright.directory.join_as(
+        me, installation.keywright.directory.invite(ME, there, "maya@example.com", Role.OWNER), WHERE
+    )
+    key = installation.create("Theirs", there)
+    owner.post("/account/switch", {"account": there})
+    before = belongings(installation, there)
+    for route in routes(installation):
+        path = filled(route.path.replace("{member_id}", me.member.id), key.row.id)
+        shown = (("HX-Request", "true"), ("Keywright-Account", here))
+        if route.least in (Role.ADMIN, Role.OWNER):
+            fields: dict[str, str | list[str]] = {**PLAUSIBLE, "account_id": here}
+            answers = [owner.get(path, *shown)] if route.method == "GET" else [
+                owner.post(path, fields), owner.post(path, dict(PLAUSIBLE), headers=(*OWN, *shown)),
+            ]  # fmt: skip
+            assert [each.status_code for each in answers] == [409] * len(answers), path
+            assert all("Another Company" in seen(each) for each in answers), path
+    assert belongings(installation, there) == before
+    assert owner.post("/settings/api-keys", {"name": "Made", "account_id": there}).status_code == 201
+    assert len(belongings(installation, there)[0]) == 2
+
+
+#: What fills any form so far that something might come of it.
+PLAUSIBLE = {"name": "x", "grace": "0", "role": "viewer", "email": "x@example.com", "confirm": "Theirs", "as": "csv"}
+
+
+def belongings(installation: Installation, account_id: str) -> tuple[list[object], ...]:
+    """What an account has: keys, members, invitations, and its name."""
+    keywright = installation.keywright
+    return (
+        [each.row for each in keywright.manager.keys(ME, account_id)],
+        [*keywright.directory.members(ME, account_id)],
+        [*keywright.directory.invitations(ME, account_id)],
+        [keywright.manager.summary(ME, account_id).account],
+    )
 
 
 def test_every_write_that_a_viewer_may_do_is_their_own(installation: Installation) -> None:

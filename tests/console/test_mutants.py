@@ -41,9 +41,15 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "strangers are not turned away": (
         "server/console/app.py",
-        "            if route.least is not None and ask.guest is None:",
-        "            if False:",
+        "if route.least is not None and (refused := self._turned_away(area, route.least, ask)):",
+        "if route.least is not None and ask.guest and (refused := self._turned_away(area, route.least, ask)):",
         _DOORS + "test_a_stranger_reaches_nothing",
+    ),
+    "a form acts in another account than its page shows": (
+        "server/console/ask.py",
+        '(self.shown_account, self.field("account_id"))',
+        "(self.shown_account,)",
+        _DOORS + "test_nothing_is_done_in_an_account_that_the_page_does_not_show",
     ),
     "Origin is not looked at": (
         "server/console/origin.py",
@@ -109,6 +115,7 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
 
 #: Caught in the long form only: each takes several seconds.
 LONG = {
+    "a form acts in another account than its page shows",
     "what is shown is not escaped",
     "who is not there is refused at once",
     "a form without any sign of its origin is taken",

@@ -462,6 +462,30 @@ def test_a_link_of_another_account_asks_first(jane: Desk, installation: Installa
     assert jane.post(DOOR, {"token": made.text}).status_code == 403
 
 
+def test_nothing_is_done_in_an_account_that_the_page_does_not_show(
+    jane: Desk, account_id: str, installation: Installation
+) -> None:
+    """Who has opened another account's link in another tab does nothing there from a page or a form of the first, over
+    all routes; a form that was made there is taken."""
+    other = installation.account("Evil & Söhne")
+    made = installation.keywright.portals.new_link(ME, {"account_id": other})
+    assert jane.post(DOOR, {"token": made.text, "as": other}).headers["location"] == KEYS
+    key = installation.create("Theirs", other)
+    shown = (("HX-Request", "true"), ("Keywright-Account", account_id))
+    for route in portal_routes(installation):
+        path = filled(route.path, key.row.id)
+        if route.least is Role.ADMIN:
+            fields: dict[str, str | list[str]] = {"name": "x", "grace": "0", "confirm": "Theirs"}
+            stale = {**fields, "account_id": account_id}
+            answer = jane.get(path, *shown) if route.method == "GET" else jane.post(path, stale)
+            assert (answer.status_code, "Evil & Söhne" in seen(answer)) == (409, True), path
+    assert [each.row for each in installation.keywright.manager.keys(ME, other)] == [key.row]
+    form = form_of(jane.get(f"{KEYS}/new"))
+    assert form["account_id"] == [other]
+    assert jane.post(KEYS, {**form, "name": ["Made"]}).status_code == 201
+    assert len(installation.keywright.manager.keys(ME, other)) == 2
+
+
 # The operator's name and colour
 
 

@@ -49,6 +49,7 @@ from keywright.server.console.place import CONSOLE, Place, portal
 from keywright.server.console.portal_pages import routes as portal_routes
 from keywright.server.console.settings_pages import routes as settings_routes
 from keywright.server.console.words import Words
+from keywright.stores.people import Role
 from keywright.values import Value, replace
 
 #: Whoever brings more pages adds theirs here. Of these only those about keys are shown in the portal, too.
@@ -201,10 +202,8 @@ class Console:
         try:
             if ask.cookie:
                 ask = replace(ask, guest=area.guest(ask.cookie))
-            if route.least is not None and ask.guest is None:
-                return self._pages.redirect(ask, area.turned_away(ask))
-            if route.least is not None and not ask.insider.may(route.least):
-                return self._fault(ask, 403, "forbidden")
+            if route.least is not None and (refused := self._turned_away(area, route.least, ask)):
+                return refused
             if route.proof and not self._keywright.presence.is_shown(ask.visitor):
                 raise ProofNeeded
             return route.handler(ask)
@@ -214,6 +213,14 @@ class Console:
             return self._pages.redirect(ask, area.place.door)
         except (ActError, TooManyAttempts, Unavailable) as error:
             return self._told(ask, error)
+
+    def _turned_away(self, area: _Area, least: Role, ask: Ask) -> Response | None:
+        """What somebody gets who may not come in; None for whoever may."""
+        if ask.guest is None:
+            return self._pages.redirect(ask, area.turned_away(ask))
+        if ask.is_of_another_account:
+            return self._fault(ask, 409, "account", here=ask.guest.account.name)
+        return None if ask.guest.may(least) else self._fault(ask, 403, "forbidden")
 
     def _asked_for_proof(self, route: Route, ask: Ask) -> Response:
         if route.proof and route.method == "POST":
@@ -263,6 +270,7 @@ def _ask(scope: Scope, parts: dict[str, str], origin: Origin, place: Place) -> A
         origin=origin,
         visit=Visit(client_address(scope), header(scope, b"user-agent"), scope[REQUEST_ID_NAME]),
         errand=jar.get(origin.errand_cookie, ""),
+        shown_account=header(scope, b"keywright-account"),
         place=place,
     )
 

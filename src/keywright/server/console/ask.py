@@ -41,6 +41,7 @@ class Ask(Value, frozen=True, gc=False):
         errand: the secret in the cookie of sign-ins that are away at the identity provider; empty without one.
         theme: ``light``, ``dark``, or empty for what the system says.
         nonce: of this answer.
+        shown_account: the account that the page shows which htmx asks for; empty for whoever else asks.
         in_place: whether htmx asks, and takes only what changes.
         guest: whoever has signed in, or is in a portal session; None for a stranger.
         place: where the page stands.
@@ -59,6 +60,7 @@ class Ask(Value, frozen=True, gc=False):
     guest: Guest | None = None
     place: Place = CONSOLE
     errand: str = ""
+    shown_account: str = ""
 
     def field(self, name: str) -> str:
         """A field of the form; empty if it is not there."""
@@ -93,6 +95,12 @@ class Ask(Value, frozen=True, gc=False):
     def account_id(self) -> str:
         """The account that they act in."""
         return self.insider.account.id
+
+    @property
+    def is_of_another_account(self) -> bool:
+        """Whether the page or the form was made in another account than they are in: all tabs share one session, and
+        they have gone elsewhere in one of them."""
+        return any(each not in ("", self.account_id) for each in (self.shown_account, self.field("account_id")))
 
 
 Handler: TypeAlias = Callable[[Ask], Response]

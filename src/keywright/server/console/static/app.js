@@ -25,6 +25,11 @@ function takeToken() {
 takeToken();
 window.addEventListener("hashchange", takeToken); // another link, opened where this page is open already
 
+// All tabs share one session. What is asked for from here is asked for in the account that this page shows, or not at all.
+document.addEventListener("htmx:config:request", (event) => {
+  if (document.body.dataset.account) event.detail.ctx.request.headers["Keywright-Account"] = document.body.dataset.account;
+});
+
 // Copying: the clipboard where there is one; the old way on plain http, where browsers have none; at last by hand.
 async function copied(text) {
   if (navigator.clipboard && window.isSecureContext) {
