@@ -273,12 +273,9 @@ TABLE: tuple[Setting, ...] = (
         _whole(1, 1_000_000),
     ),
     Setting(
-        "metrics_port",
-        "number",
-        None,
-        "Port on which /metrics is shown; nowhere if not set.",
-        _whole(1, 65535),
+        "max_connections_per_address", "number", None, "And from one address; default: a quarter.", _whole(1, 1_000_000)
     ),
+    Setting("metrics_port", "number", None, "Port on which /metrics is shown; nowhere if not set.", _whole(1, 65535)),
     Setting("metrics_host", "address", "127.0.0.1", "Address of metrics_port.", _text),
     Setting("log_level", "level", "info", "debug, info, warning or error.", _level),
     Setting(
@@ -390,6 +387,7 @@ class Settings:
     gate_token_seconds: int
     cache_max_keys: int
     max_connections: int
+    max_connections_per_address: int | None
     metrics_port: int | None
     metrics_host: str
     log_level: str
@@ -489,6 +487,8 @@ def _checked(settings: Settings) -> Settings:
         raise Misconfigured("tls_cert and tls_key are given together or not at all.")
     if settings.metrics_port == settings.port:
         raise Misconfigured("metrics_port must be another port than port: metrics are not for callers.")
+    if (settings.max_connections_per_address or 0) > settings.max_connections:
+        raise Misconfigured("max_connections_per_address cannot be larger than max_connections.")
     if settings.default_format not in {each.name for each in settings.key_formats}:
         raise Misconfigured(f"default_format: there is no key format {settings.default_format!r}.")
     if settings.oidc_issuer and not (settings.oidc_client_id and settings.public_url):

@@ -178,22 +178,22 @@ def test_connections_have_a_cap(tmp_path: Path) -> None:
         port = int(few.url.rsplit(":", 1)[1])
         held = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
         for each in held:
-            assert _answered(each)
+            assert answered(each)
         answer, closed = converse(few, b"")
         assert_flat(answer, 503, "SERVICE_UNAVAILABLE")
         assert b"\r\nretry-after: " in answer
         assert closed
-        assert _answered(held[0])
+        assert answered(held[0])
         for each in held:
             each.close()
 
 
-def _answered(connection: socket.socket) -> bool:
+def answered(connection: socket.socket) -> bool:
     """Whether one more request is answered, to its last byte: the head and the body may come apart."""
     connection.sendall(GET + b"\r\n")
     answer = connection.recv(65_536)
-    while not answer.endswith(b"}"):
-        answer += connection.recv(65_536)
+    while not answer.endswith(b"}") and (more := connection.recv(65_536)):
+        answer += more
     return answer.startswith(b"HTTP/1.1 200 ")
 
 
@@ -221,6 +221,13 @@ def test_an_idle_tls_client_does_not_hold_up_the_stop(encrypted: tuple[Server, s
         started = time.monotonic()
         server.stop()
         assert time.monotonic() - started < 5
+
+
+@pytest.mark.planted
+def test_a_cap_that_nobody_is_held_to_is_caught(tmp_path: Path) -> None:
+    """The check of the cap on all connections fails where they are not counted."""
+    old, new = "of_all = len(self.connections) - self.app.max_connections", "of_all = 0"
+    assert_caught(tmp_path, "server/http.py", old, new, f"{HERE}::test_connections_have_a_cap")
 
 
 @pytest.mark.planted

@@ -36,6 +36,8 @@ SURFACES = ("v1", "gate", "campaigns", "health", "other")
 STATUSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 #: What was refused before there was a request, by the code of the answer; "cut" was not even answered.
 REFUSALS = ("BAD_REQUEST", "HEADERS_TOO_LARGE", "REQUEST_TIMEOUT", "SERVICE_UNAVAILABLE", "cut")
+#: Whose number of connections is bounded.
+CAPS = ("process", "address")
 CHECKS = ("store", "limits", "watch", "usage", "disk")
 BUCKET_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -92,6 +94,12 @@ TABLE = (
         (("code", REFUSALS),),
     ),
     Metric("keywright_connections", Kind.SUM, "Connections that are open."),
+    Metric(
+        "keywright_connections_refused_total",
+        Kind.COUNTER,
+        "Connections that were too many, for the process or for the address that they came from.",
+        (("cap", CAPS),),
+    ),
     Metric(
         "keywright_verifications_total",
         Kind.COUNTER,

@@ -29,6 +29,7 @@ from keywright.build import Keywright
 from keywright.record import Network
 from keywright.server.counts import PLACES, STATUSES, SURFACES, Counts, private_counts
 from keywright.server.log import RequestLog
+from keywright.server.peers import Peers
 from keywright.server.ready import Readiness
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Edge:
 
     Attributes:
         draining: whether it has.
+        peers: who has connections open.
         elapsed: a time to measure by; see `Clock.elapsed`.
     """
 
@@ -91,6 +93,7 @@ class Edge:
         self._log = RequestLog(keywright)
         self._trusted = keywright.settings.trusted_proxies
         self.max_connections = keywright.settings.max_connections
+        self.peers = Peers(keywright.settings)
         self.draining = False
         self.elapsed = keywright.clock.elapsed
         self.counts = counts or private_counts()
@@ -144,6 +147,10 @@ class Edge:
         """Log and count what was refused before there was a request."""
         self.counts.add("keywright_refused_total", fault.code)
         self._log.refused(fault, client[0] if client else "")
+
+    def too_many(self, cap: str) -> None:
+        """Count a connection above a cap; ``cap`` is whose, see `counts.CAPS`."""
+        self.counts.add("keywright_connections_refused_total", cap)
 
     def cut(self) -> None:
         """Count a connection that was closed without a word."""

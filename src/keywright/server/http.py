@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 REQUEST_SECONDS = 10.0
 #: What is waiting to be sent must be read this long after the client stopped reading; then the connection is cut.
 READING_SECONDS = 10.0
-#: So many connections above the cap are told that they are too many; more are cut without a word, because each that is
+#: So many connections above a cap are told that they are too many; more are cut without a word, because each that is
 #: told holds a descriptor for `LINGER_SECONDS`.
 MAX_TOLD = 32
 #: How long the answer to what is refused may take to arrive; what comes meanwhile is thrown away.
@@ -43,11 +43,14 @@ _TOO_SLOW = Fault(
     f"The request took longer than {REQUEST_SECONDS:.0f} seconds to arrive.",
     (("Connection", "close"),),
 )
-_TOO_MANY = Fault(
-    "SERVICE_UNAVAILABLE",
-    "Too many connections are open. Try again in 1 seconds.",
-    (("Connection", "close"), ("Retry-After", "1")),
-)
+_LATER = (("Connection", "close"), ("Retry-After", "1"))
+#: What is told above a cap, by whose it is; see `counts.CAPS`.
+_TOO_MANY = {
+    "process": Fault("SERVICE_UNAVAILABLE", "Too many connections are open. Try again in 1 seconds.", _LATER),
+    "address": Fault(
+        "SERVICE_UNAVAILABLE", "Too many connections are open from your address. Try again in 1 seconds.", _LATER
+    ),
+}
 
 
 class Protocol(HttpToolsProtocol):
@@ -70,24 +73,33 @@ class Protocol(HttpToolsProtocol):
         self._refused = False
         self._draining = False
         self._deaf = False
+        self._source = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection, and give its first request a time to arrive."""
         super().connection_made(transport)
-        beyond = len(self.connections) - self.app.max_connections
+        self._source = self.app.peers.source(self.client[0]) if self.client else ""
+        of_one = self.app.peers.come(self._source)
+        of_all = len(self.connections) - self.app.max_connections
+        if of_one > 0 or of_all > 0:
+            self._turn_away("process" if of_all > 0 else "address", max(of_one, of_all))
+            return
+        self._start_deadline()
+        if self.app.draining:
+            self.shutdown()
+
+    def _turn_away(self, cap: str, beyond: int) -> None:
+        self.app.too_many(cap)
         if beyond > MAX_TOLD:
             self._refused = True
             self.app.cut()
-            transport.abort()
-        elif beyond > 0:
-            self._refuse(_TOO_MANY)
+            self.transport.abort()
         else:
-            self._start_deadline()
-            if self.app.draining:
-                self.shutdown()
+            self._refuse(_TOO_MANY[cap])
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadlines with the connection."""
+        """Forget the connection, and the deadlines with it."""
+        self.app.peers.go(self._source)
         self._stop_deadline()
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
