@@ -77,8 +77,9 @@ SCOPES = {
     "campaigns:write": "Create and deploy campaigns.",
     "keys:read": "List and show keys.",
     "keys:write": "Create, change, rotate and delete keys, never beyond the rights of the calling key.",
-    "operator": "Make and list accounts, through the library; no route asks for it yet. Only keys of the operator's "
-    "account can have it, and `*` does not include it.",
+    "operator": "Make links to the portal of any other account. With `verify` besides: ask about the keys of every "
+    "account, not of its own alone. In the library: make, list and change accounts, and manage the keys of each. Only "
+    "keys of the operator's account can have it, and `*` does not include it.",
     "subscriptions:read": "List subscriptions.",
     "subscriptions:write": "Add subscriptions.",
     "usage:read": "Report usage.",

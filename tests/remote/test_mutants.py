@@ -53,6 +53,12 @@ MUTANTS = {
         "        if not self._kept:",
         f"{FAILURES}::test_a_fork_shares_no_connection[behind its back]",
     ),
+    "more than a window is told": (
+        "adapters/answers.py",
+        "min(math.ceil(state.resets_at - now), _most_seconds(state.limit))",
+        "math.ceil(state.resets_at - now)",
+        f"{SERVERS}::test_what_is_told_is_never_more_than_a_window",
+    ),
     "a cache spends no limits": (
         "adapters/remote.py",
         "isinstance(outcome, Accepted) and outcome.decision is None:",

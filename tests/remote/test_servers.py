@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import trustme
 
-from keywright import Accepted, Keywright, Reason, Refused, RemoteKeywright, Request, Unavailable
+from keywright import Accepted, Keywright, ManualClock, Reason, Refused, RemoteKeywright, Request, Unavailable
+from keywright.adapters.answers import rate_headers
 from keywright.server.app import create_app
 from keywright.server.gate.protocol import LaneProtocol
 from support.adapters import plain
@@ -78,6 +79,19 @@ def shown(outcome: Accepted | Refused) -> list[Any]:
     # What a request costs that is refused for where it comes from is nobody's business.
     cost = decision.cost if decision and why[:1] not in ((Reason.NETWORK,), (Reason.ENVIRONMENT,)) else 0
     return [type(outcome), why, identity, states, decision and decision.retry_after_seconds, cost]
+
+
+@pytest.mark.parametrize("limit", ["5/1m", "100/15m sliding", "10/s burst 50", ["5/1m", "100/1d"]], ids=str)
+def test_what_is_told_is_never_more_than_a_window(
+    installation: Installation, clock: ManualClock, limit: str | list[str]
+) -> None:
+    """Where the clock stands between two seconds, ``RateLimit`` tells through a server what it tells without one: a
+    whole window at the most."""
+    clock.advance(0.25)
+    one, other = (installation.create(rate_limit=limit) for _ in range(2))
+    with asking_one(installation) as asking:
+        mine, theirs = asking.verify(one.key).decision, installation.keywright.verify(other.key).decision
+    assert rate_headers(mine, clock.now()) == rate_headers(theirs, clock.now())
 
 
 def test_a_handlers_account_is_asked_for(installation: Installation) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from keywright.clock import timestamp
 from keywright.errors import ActError, ActFault
-from keywright.limits.base import Decision, Holder, Limit, LimitState, limit_name
+from keywright.limits.base import Decision, Holder, Kind, Limit, LimitState, limit_name
+from keywright.limits.sliding import LIVE, SLICES
 from keywright.outcome import Refused
 from keywright.reason import NOT_A_KEY, Reason
 from keywright.values import Value
@@ -150,7 +151,16 @@ def rate_headers(decision: Decision | None, now: float) -> list[tuple[str, str]]
 
 def _standing(state: LimitState, now: float) -> str:
     name = written_limit(state.limit, state.holder)[0]
-    return f"{name};r={state.remaining};t={max(0, math.ceil(state.resets_at - now))}"
+    # A server elsewhere tells whole seconds, rounded up, and they are rounded up again here; its clock is another one
+    # besides. What is said must never be more than there can be, or a client that adds it up waits for nothing.
+    seconds = min(math.ceil(state.resets_at - now), _most_seconds(state.limit))
+    return f"{name};r={state.remaining};t={max(0, seconds)}"
+
+
+@lru_cache(maxsize=1024)
+def _most_seconds(limit: Limit) -> int:
+    """The most that can be left until all of a limit is there again."""
+    return -(-limit.refill_seconds * LIVE // SLICES) if limit.kind is Kind.SLIDING else limit.refill_seconds
 
 
 @lru_cache(maxsize=1024)
