@@ -5,31 +5,20 @@ from __future__ import annotations
 import re
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
-from support.faces import OverHttp, beside
+from support.faces import OverHttp
 from support.installation import ME
 from support.line import WAIT_SECONDS, line
-from support.servers import Server, free_port, running
+from support.servers import Server, running
 from support.waiting import eventually
 from support.wire import message
 
 LANE, ROAD = b"/v1/gate", b"/api/v1/gate"
 VERIFY_LANE, VERIFY_ROAD = b"/v1/keys/verify", b"/api/v1/keys/verify"
-
-
-@pytest.fixture(scope="module")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OverHttp]:
-    """A server whose gate this machine may ask."""
-    data_dir = tmp_path_factory.mktemp("gate") / "data"
-    settings = {"KEYWRIGHT_GATE_PROXIES": "127.0.0.1", "KEYWRIGHT_METRICS_PORT": str(free_port())}
-    with running(data_dir, **settings) as server, beside(server) as keywright:
-        server.metrics = f"http://127.0.0.1:{settings['KEYWRIGHT_METRICS_PORT']}/metrics"  # type: ignore[attr-defined]
-        yield OverHttp(keywright, server)
 
 
 @pytest.fixture(scope="module")
