@@ -28,10 +28,11 @@ from keywright.master import (
 )
 from keywright.outcome import Outcome
 from keywright.provider import CALLBACK, INVITED_ONLY, Provider
+from keywright.reason import Reason
 from keywright.record import ANY_REQUEST, LimitPolicy, Network, Record, Request
 from keywright.settings import Settings
 from keywright.stores.sqlite import RECORDS_FILE, SqliteStore, SqliteUsageStore
-from keywright.usage import UsageOutcome, UsageRecorder
+from keywright.usage import UsageRecorder
 from keywright.verify import Verifier
 from keywright.watch import Watcher
 
@@ -215,9 +216,14 @@ class Keywright(Forking):
         """See `Verifier.warm`."""
         return self.verifier.warm(key, request)
 
-    def note_forbidden(self, record: Record) -> None:
-        """Count a request that was accepted as forbidden: its handler found that the key may not do this."""
-        self.usage.reclassify(record, UsageOutcome.ACCEPTED, UsageOutcome.FORBIDDEN)
+    def note_forbidden(self, record: Record, reason: Reason = Reason.SCOPE, address: str = "") -> None:
+        """Count a request that was accepted as forbidden: its handler found that the key may not do this.
+
+        Args:
+            reason: why not, for people who look at the key.
+            address: where the request came from, for them as well; empty where that is not known.
+        """
+        self.usage.reclassify(record, address, reason)
 
     def surface_prefix(self, path: str) -> str:
         """The prefix that a refusal on ``path`` speaks of; see the setting ``surfaces``."""

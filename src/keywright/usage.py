@@ -18,8 +18,8 @@ from keywright.clock import Clock
 from keywright.errors import Unavailable
 from keywright.reason import Reason
 from keywright.record import ANY_REQUEST, Record, Request
-from keywright.stores.base import LastUse, UsageRow, UsageStore
-from keywright.values import Mutable
+from keywright.stores.base import KEPT_ADDRESSES, KEPT_REFUSALS, LastUse, Refusal, Sighting, UsageRow, UsageStore
+from keywright.values import Mutable, replace
 
 FLUSH_SECONDS = 0.8
 #: Within how many seconds a use shows in lists: one flush, and the time it takes.
@@ -30,7 +30,11 @@ BATCH_KEYS = 1000
 #: Hours that are kept apart while nothing can be written; what came before is counted to the oldest of them. Else a
 #: disk that is broken for weeks would fill the memory.
 MAX_UNWRITTEN_HOURS = 48
+#: Addresses and refusals that are kept in memory until they are written, of all keys together, besides the last address
+#: of each: else a flood of requests with many keys from many addresses would fill it. What is more is only counted.
+MOST_TRACES = 20_000
 _TEXT_LIMIT = 255
+_ADDRESS_LIMIT = 64
 _MAX_HARMLESS = 4096
 
 _log = logging.getLogger("keywright.usage")
@@ -64,8 +68,8 @@ OUTCOME_OF = {
 
 
 class _Noted(Mutable, gc=False):
-    """What one key did since the last flush. The counts are named as in `UsageOutcome`. No lists in here: where many
-    keys are used in a second, the garbage collector would walk them all."""
+    """What one key did since the last flush. The counts are named as in `UsageOutcome`. No lists in here but those of a
+    few keys (see `MOST_TRACES`): where many keys are used in a second, the garbage collector would walk them all."""
 
     account_id: str
     used_at: float = 0.0
@@ -74,6 +78,9 @@ class _Noted(Mutable, gc=False):
     rate_limited: int = 0
     forbidden: int = 0
     refused: int = 0
+    since: float = 0.0  # when the address of `request` was seen first
+    seen: dict[str, tuple[float, float]] | None = None  # other addresses: first and last; the one left last comes last
+    denied: list[Refusal] | None = None  # the oldest first
 
     def add(self, name: str, count: int) -> None:
         """Count ``count`` more of that outcome."""
@@ -82,6 +89,37 @@ class _Noted(Mutable, gc=False):
     def counts(self) -> tuple[tuple[str, int], ...]:
         """How many requests ended how, without what never happened."""
         return tuple((name, count) for name in _NAMES if (count := getattr(self, name)))
+
+    def see(self, address: str, first_at: float, last_at: float, *, room: bool = True) -> bool:
+        """Remember an address, if there is ``room`` for one more; whether there is one more now."""
+        if not address:
+            return False
+        address = address[:_ADDRESS_LIMIT]
+        if self.seen is None:
+            self.seen = {}
+        before = self.seen.pop(address, None)
+        if before is not None:
+            self.seen[address] = min(before[0], first_at), max(before[1], last_at)
+            return False
+        full = len(self.seen) >= KEPT_ADDRESSES
+        if full:
+            del self.seen[next(iter(self.seen))]
+        elif not room:
+            return False
+        self.seen[address] = first_at, last_at
+        return not full
+
+    def deny(self, refusal: Refusal, *, room: bool = True) -> bool:
+        """Remember a refusal, if there is ``room`` for one more; whether there is one more now."""
+        if self.denied is None:
+            self.denied = []
+        full = len(self.denied) >= KEPT_REFUSALS
+        if full:
+            del self.denied[0]
+        elif not room:
+            return False
+        self.denied.append(refusal)
+        return not full
 
 
 _Table: TypeAlias = dict[int, _Noted]
@@ -110,14 +148,16 @@ class UsageRecorder:
         self._flushed_at = clock.elapsed()
         self._tables: dict[int, _Table] = {}  # by the hour they began in, of all that is not written yet
         self._begin_hour(clock.now())
+        self._traces = 0  # addresses and refusals in all of them, besides the last address of each key
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def note(self, record: Record, request: Request, outcome: int, now: float) -> None:
+    def note(self, record: Record, request: Request, outcome: int, now: float, reason: Reason | None = None) -> None:
         """Count one request. A request with a good key, whatever became of it, is also the key's last use.
 
         Args:
             outcome: a `UsageOutcome`; a plain number of the same value is quicker.
+            reason: why it was refused.
         """
         # The lock costs 0.1 µs and makes counts exact: without it a flush could write and forget an entry between
         # another thread's look-up of it and its addition.
@@ -129,22 +169,38 @@ class UsageRecorder:
                 noted = self._noted[record.slot] = _Noted(record.account_id)
             if outcome:
                 noted.add(_NAMES[outcome], 1)
+                if reason is not None:
+                    self._deny(noted, reason, request.address, now)
                 if outcome == _REFUSED:
                     return
             else:
                 noted.accepted += 1
             if now > noted.used_at:
-                noted.used_at = now
                 # Mostly the same one; to look is quicker than to put it there again.
                 if noted.request is not request:
+                    if noted.request.address != request.address:
+                        self._see(noted, noted.request.address, noted.since, noted.used_at)
+                        noted.since = now
                     noted.request = request
+                noted.used_at = now
+            elif noted.request.address != request.address:
+                self._see(noted, request.address, now, now)
 
-    def reclassify(self, record: Record, old: UsageOutcome, new: UsageOutcome) -> None:
-        """Count a request that was noted as ``old`` as ``new``: its handler found out more than the verifier knew."""
+    def reclassify(self, record: Record, address: str, reason: Reason) -> None:
+        """Count a request that was noted as accepted as refused: its handler found out more than the verifier knew."""
+        now = self._clock.now()
         with self._lock:
             noted = self._noted.setdefault(record.slot, _Noted(record.account_id))
-            noted.add(_NAMES[old], -1)
-            noted.add(_NAMES[new], 1)
+            noted.accepted -= 1
+            noted.add(_NAMES[OUTCOME_OF[reason]], 1)
+            self._deny(noted, reason, address, now)
+
+    def _see(self, noted: _Noted, address: str, first_at: float, last_at: float) -> None:
+        self._traces += noted.see(address, first_at, last_at, room=self._traces < MOST_TRACES)
+
+    def _deny(self, noted: _Noted, reason: Reason, address: str, now: float) -> None:
+        refusal = Refusal(now, reason, address[:_ADDRESS_LIMIT])
+        self._traces += noted.deny(refusal, room=self._traces < MOST_TRACES)
 
     def _begin_hour(self, now: float) -> None:
         hour = int(now) // HOUR_SECONDS * HOUR_SECONDS
@@ -160,13 +216,14 @@ class UsageRecorder:
         with self._flushing:
             with self._lock:
                 tables, self._tables = self._tables, {}
+                traces, self._traces = self._traces, 0
                 self._begin_hour(self._clock.now())
             try:
                 written = sum(self._write(hour, tables[hour]) for hour in sorted(tables))
             except BaseException:
                 self.writable = False
                 self.failures += 1
-                self._take_back(tables)
+                self._take_back(tables, traces)
                 raise
             self.writable = True
             self._flushed_at = self._clock.elapsed()
@@ -204,8 +261,10 @@ class UsageRecorder:
             del table[slot]
             _log.exception("The usage of one key in one hour cannot be stored and is lost.")
 
-    def _take_back(self, unwritten: dict[int, _Table]) -> None:
+    def _take_back(self, unwritten: dict[int, _Table], traces: int) -> None:
         with self._lock:
+            # Some may have been written: to count them until the next flush costs nothing but room.
+            self._traces += traces
             for hour, table in unwritten.items():
                 since = self._tables.get(hour, {})
                 # The few that were noted since to the many, not the other way round: every request waits meanwhile.
@@ -228,9 +287,9 @@ class UsageRecorder:
     def _row(self, slot: int, noted: _Noted) -> UsageRow:
         last_use = None
         if noted.used_at:
-            address = _storable(noted.request.address)[:64]
+            address = _storable(noted.request.address)[:_ADDRESS_LIMIT]
             last_use = LastUse(noted.used_at, address, self._shown(noted.request.user_agent))
-        return UsageRow(slot, noted.account_id, last_use, noted.counts())
+        return UsageRow(slot, noted.account_id, last_use, noted.counts(), _sightings(noted, last_use), _denied(noted))
 
     def _shown(self, user_agent: str) -> str:
         # Looking for keys takes longer than all the rest of a flush, and clients are few: what held none is remembered.
@@ -283,8 +342,27 @@ def _join(noted: _Noted, old: _Noted) -> None:
         return
     for name, count in old.counts():
         noted.add(name, count)
+    for address, (first_at, last_at) in (old.seen or {}).items():
+        noted.see(address, first_at, last_at)
+    for refusal in old.denied or ():
+        noted.deny(refusal)
     if old.used_at > noted.used_at:
-        noted.used_at, noted.request = old.used_at, old.request
+        noted.see(noted.request.address, noted.since, noted.used_at)
+        noted.used_at, noted.request, noted.since = old.used_at, old.request, old.since
+    else:
+        noted.see(old.request.address, old.since, old.used_at)
+
+
+def _sightings(noted: _Noted, last_use: LastUse | None) -> tuple[Sighting, ...]:
+    last = (Sighting(last_use.address, noted.since, last_use.at),) if last_use and last_use.address else ()
+    if not noted.seen:
+        return last
+    others = tuple(Sighting(_storable(address), *times) for address, times in noted.seen.items())
+    return others + last
+
+
+def _denied(noted: _Noted) -> tuple[Refusal, ...]:
+    return tuple(replace(each, address=_storable(each.address)) for each in noted.denied or ())
 
 
 def _storable(text: str) -> str:

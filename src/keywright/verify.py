@@ -206,11 +206,11 @@ class Verifier:
             if decision is None:
                 return None
             if not decision.admitted:
-                self._note(record, request, UsageOutcome.RATE_LIMITED, now)
+                self._note(record, request, UsageOutcome.RATE_LIMITED, now, Reason.RATE_LIMITED)
                 return Refused(Reason.RATE_LIMITED, record, decision)
             outcome = Accepted(record, decision)
         if request.scopes and (missing := missing_scopes(record.scopes, request.scopes)):
-            self._note(record, request, UsageOutcome.FORBIDDEN, now)
+            self._note(record, request, UsageOutcome.FORBIDDEN, now, Reason.SCOPE)
             return Refused(Reason.SCOPE, record, outcome.decision, missing)
         self._note(record, request, _ACCEPTED, now)
         return outcome
@@ -219,7 +219,7 @@ class Verifier:
         told = reason not in (Reason.DISABLED, Reason.EXPIRED)
         # Before it is noted: where the counters cannot be read, the answer is another.
         standing = self._standing(record, now) if told else None
-        self._note(record, request, OUTCOME_OF[reason], now)
+        self._note(record, request, OUTCOME_OF[reason], now, reason)
         return Refused(reason, record, standing)
 
     def _standing(self, record: Record, now: float) -> Decision | None:

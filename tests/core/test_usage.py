@@ -172,7 +172,7 @@ def test_what_the_handler_found_out_replaces_what_was_noted(installation: Instal
         assert isinstance(outcome, Accepted)
         if flush_between:
             installation.keywright.usage.flush()
-        installation.keywright.usage.reclassify(outcome.record, UsageOutcome.ACCEPTED, UsageOutcome.FORBIDDEN)
+        installation.keywright.usage.reclassify(outcome.record, "", Reason.SCOPE)
     installation.keywright.usage.flush()
     assert {name: count for name, count in counts(installation).items() if count} == {"forbidden": 2}
 

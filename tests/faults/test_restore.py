@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from keywright import Accepted, ManualClock, Reason, Refused
+from keywright import Accepted, ManualClock, Reason, Refused, Request
 from keywright.audit import AuditEvent
 from keywright.build import LIMITS_FILE, MASTER_SECRET_FILE
 from keywright.errors import Conflict, Misconfigured, NotFound
@@ -270,14 +270,23 @@ def test_nothing_is_lost_from_the_audit_log(here: Restorable) -> None:
 
 
 def test_usage_and_resources_come_back(here: Restorable) -> None:
-    """Subscriptions and campaigns are those of the backup; last uses and counts are never fewer than they were."""
+    """Subscriptions and campaigns are those of the backup; last uses, counts, addresses and refusals are never fewer
+    than they were."""
     used = here.installation.create()
+    lost, kept, clock = "198.51.100.1", "198.51.100.2", here.installation.clock
+    verify = here.installation.keywright.verify
     with closing(storage.Resources(here.data_dir, here.installation.clock)) as resources:
         campaigns.ensure_sample(resources, here.installation.account_id)
         here.accepted(used)
+        verify(used.key, Request(address=lost, environment="test"))
+        first_at = clock.now()
         here.installation.keywright.usage.flush()
         here.back_up()
+        clock.advance(60)
         here.accepted(used)
+        here.installation.keywright.usage_store.forget([used.row.slot])
+        for address in (lost, kept):
+            verify(used.key, Request(address=address, environment="test"))
         here.installation.keywright.usage.flush()
         with resources.transaction() as connection:
             connection.execute(storage.campaigns.delete())
@@ -285,7 +294,14 @@ def test_usage_and_resources_come_back(here: Restorable) -> None:
         here.restore()
 
         assert len(campaigns.list_campaigns(resources, here.installation.account_id)) == 1
-    assert query(here.data_dir / USAGE_FILE, "SELECT sum(count) FROM hourly") == [(2,)]
+    assert query(here.data_dir / USAGE_FILE, "SELECT sum(count) FROM hourly") == [(5,)]
+    usage = here.installation.keywright.usage_store
+    assert {each.address: each.first_at for each in usage.sightings(used.row.slot)} == {
+        lost: first_at,
+        kept: clock.now(),
+    }
+    refused = sorted((each.at, each.address) for each in usage.refusals(used.row.slot))
+    assert refused == [(first_at, lost), (clock.now(), lost), (clock.now(), kept)]
 
 
 def test_a_rotation_since_does_not_strand_the_key(here: Restorable) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from keywright.stores import conformance_portal, conformance_terms
-from keywright.stores.conformance import CHECKS, USAGE_CHECKS, Check, UsageCheck
+from keywright.stores.conformance import CHECKS, Check
+from keywright.stores.conformance_usage import USAGE_CHECKS, UsageCheck
 from keywright.stores.sqlite import SqliteStore, SqliteUsageStore
 
 

@@ -72,7 +72,7 @@ class Keys(Protocol):
         """The prefix that keys are told to have where ``path`` is asked for."""
         ...
 
-    def note_forbidden(self, record: Record) -> None:
+    def note_forbidden(self, record: Record, reason: Reason, address: str) -> None:
         """Count a request that was accepted as forbidden: its handler wants more than was asked for before."""
         ...
 
@@ -148,12 +148,14 @@ class Caller(Value, frozen=True, gc=False):
         decision: where its limits stand after this request; None for a key without limits.
         if_refused: the answer, should the key turn out to be gone while the request is being handled.
         wanted: what was asked of the key before the request was let in.
+        address: the client's, as in `keywright.Request`.
     """
 
     record: Record
     decision: Decision | None
     if_refused: Fault
     wanted: Wanted = ANY_KEY
+    address: str = ""
 
 
 class Passed(Value, frozen=True, gc=False):
@@ -251,7 +253,7 @@ class Guard:
         surface_prefix = self._surface_prefix(sent.path)
         if isinstance(outcome, Accepted):
             gone = _gone(surface_prefix, presented.key.startswith(surface_prefix))
-            return Passed(Caller(outcome.record, outcome.decision, gone, wanted), rate)
+            return Passed(Caller(outcome.record, outcome.decision, gone, wanted, address), rate)
         fault = answers.refusal(outcome, presented.key, surface_prefix)
         return self.answer(fault, sent.accept, rate, outcome.record)
 
@@ -272,13 +274,14 @@ class Guard:
             )
         if wanted.account_id and wanted.account_id != caller.record.account_id:
             return caller.if_refused
-        fault = None
+        fault, reason = None, Reason.SCOPE
         if wanted.environment and wanted.environment != caller.record.environment:
-            fault = answers.refusal(Refused(Reason.ENVIRONMENT), "", "")
+            reason = Reason.ENVIRONMENT
+            fault = answers.refusal(Refused(reason), "", "")
         elif missing := missing_scopes(caller.record.scopes, wanted.scopes):
             fault = answers.lacks_scope(missing)
         if fault is not None:
-            self.keys.note_forbidden(caller.record)
+            self.keys.note_forbidden(caller.record, reason, caller.address)
         return fault
 
     def answer(self, fault: Fault, accept: str, rate: Headers = (), record: Record | None = None) -> Answer:

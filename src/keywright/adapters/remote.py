@@ -170,7 +170,7 @@ class RemoteKeywright(Forking):
             _log.log(level, "%s No key was judged; requests are answered with 503.", message)
         return Unavailable(message, seconds, told=True)
 
-    def note_forbidden(self, record: Record) -> None:
+    def note_forbidden(self, record: Record, reason: Reason, address: str) -> None:
         """Nothing: the server has counted the request when it was asked."""
 
     def surface_prefix(self, path: str) -> str:

@@ -11,7 +11,7 @@ from keywright.manage.browse import EXPIRING_SECONDS, STALE_SECONDS, Browser, Se
 from keywright.manage.ledger import Ledger, Line
 from keywright.manage.rights import authorise, settled
 from keywright.record import NO_TERMS, KeyRow, KeyStatus, LimitPolicy, Record, record_of
-from keywright.stores.base import HourCount, LastUse, Snapshot, Store, UsageStore
+from keywright.stores.base import HourCount, LastUse, Refusal, Sighting, Snapshot, Store, UsageStore
 from keywright.stores.survey import Surveyed
 from keywright.usage import HOUR_SECONDS, UsageOutcome
 from keywright.values import Value
@@ -57,6 +57,8 @@ class KeyInsight(Value, frozen=True, gc=False):
     Attributes:
         history: the steps of the span, the oldest first.
         denied: the last hours within the span in which requests were refused, the newest first.
+        refusals: its last refused requests, whenever they were, the newest first.
+        sightings: where it was used from, whenever that was, the address that was seen last first.
         headroom: where each of its limits stands now, and of those that it shares with all keys of its account; empty
             for a key without limits.
         lines: the newest lines of the audit log about it.
@@ -65,6 +67,8 @@ class KeyInsight(Value, frozen=True, gc=False):
     seen: Seen
     history: tuple[Step, ...]
     denied: tuple[HourCount, ...]
+    refusals: tuple[Refusal, ...]
+    sightings: tuple[Sighting, ...]
     headroom: tuple[LimitState, ...]
     lines: tuple[Line, ...]
 
@@ -134,6 +138,8 @@ class Insight:
             seen,
             _steps(counted, span, start, end),
             _denied(counted),
+            tuple(self._usage.refusals(row.slot)),
+            tuple(self._usage.sightings(row.slot)),
             self._headroom(record, now),
             self._ledger.of_key(actor, account_id, row.id, KEY_LINES),
         )

@@ -72,9 +72,9 @@ class CountedKeys:
         """See `Keys`."""
         return self._keywright.surface_prefix(path)
 
-    def note_forbidden(self, record: Record) -> None:
+    def note_forbidden(self, record: Record, reason: Reason, address: str) -> None:
         """See `Keys`."""
-        self._keywright.note_forbidden(record)
+        self._keywright.note_forbidden(record, reason, address)
 
     def redact(self, text: str) -> str:
         """See `Keys`."""

@@ -322,6 +322,12 @@ class Store(Protocol):
         ...
 
 
+#: Addresses that are kept of a key. More would let whoever has a good key fill the disk from many addresses.
+KEPT_ADDRESSES = 20
+#: Refused requests that are kept of a key.
+KEPT_REFUSALS = 20
+
+
 class LastUse(Value, frozen=True, gc=False):
     """When and from where a key was last used."""
 
@@ -330,18 +336,39 @@ class LastUse(Value, frozen=True, gc=False):
     user_agent: str
 
 
+class Sighting(Value, frozen=True, gc=False):
+    """An address that a key was used from, and when so first and last."""
+
+    address: str
+    first_at: float
+    last_at: float
+
+
+class Refusal(Value, frozen=True, gc=False):
+    """A refused request with a known key: when, why (a `keywright.Reason`), and from where; an empty address is not
+    known."""
+
+    at: float
+    reason: str
+    address: str
+
+
 class UsageRow(Value, frozen=True, gc=False):
     """What one key did since the last flush.
 
     Attributes:
         last_use: its last authenticated request; None if there was none.
         counts: how many requests ended how, by outcome.
+        sightings: where its authenticated requests came from.
+        refusals: its last refused requests.
     """
 
     slot: int
     account_id: str
     last_use: LastUse | None
     counts: tuple[tuple[str, int], ...]
+    sightings: tuple[Sighting, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
 
 
 class HourCount(Value, frozen=True, gc=False):
@@ -356,7 +383,11 @@ class UsageStore(Protocol):
     """Where usage lives: apart from records, so that writing it never disturbs or changes one."""
 
     def add(self, rows: Sequence[UsageRow], hour: int) -> None:
-        """Add counts to the hour that began at ``hour``, and move last uses forward, never back. All or nothing."""
+        """Add counts to the hour that began at ``hour``, and move last uses forward, never back. All or nothing.
+
+        Of the addresses of a key, the `KEPT_ADDRESSES` that were seen last stay, each with the first time that it was
+        seen since it is there; of its refusals, the newest `KEPT_REFUSALS`.
+        """
         ...
 
     def last_uses(self, slots: Sequence[int]) -> dict[int, LastUse]:
@@ -373,6 +404,18 @@ class UsageStore(Protocol):
 
     def hourly_of(self, account_id: str, slots: Sequence[int], hours: Sequence[int]) -> dict[int, list[HourCount]]:
         """The counts of each of these slots in the hours that begin so; slots without any are left out."""
+        ...
+
+    def sightings(self, slot: int) -> list[Sighting]:
+        """Where a slot was used from, the address that was seen last first."""
+        ...
+
+    def refusals(self, slot: int) -> list[Refusal]:
+        """The last refusals of a slot, the newest first."""
+        ...
+
+    def forget(self, slots: Sequence[int]) -> None:
+        """Remove the addresses and refusals of these slots. Their counts and last uses stay."""
         ...
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The promises of a store and of a usage store, as checks that anybody can run on their own one.
+"""The promises of a store, as checks that anybody can run on their own one.
 
 A check takes a function that opens the store; its data must be new and empty for each check, and every further call
 must open the same data again, as another process would.
@@ -23,22 +23,15 @@ from keywright.record import NEVER, NO_TERMS, KeyRow
 from keywright.stores.base import (
     Account,
     Found,
-    HourCount,
-    LastUse,
     Store,
     Transaction,
-    UsageRow,
-    UsageStore,
 )
 from keywright.values import replace
 
 OpenStore: TypeAlias = Callable[[], Store]
-OpenUsageStore: TypeAlias = Callable[[], UsageStore]
 Check: TypeAlias = Callable[[OpenStore], None]
-UsageCheck: TypeAlias = Callable[[OpenUsageStore], None]
 
 NOW = 1_737_369_000.25
-HOUR = 1_737_367_200
 MINE = Account("acc_mine00001", "Größe / 株式会社 🦔", False, NOW)
 OTHER = Account("acc_other0001", "Another", True, NOW + 1)
 
@@ -412,58 +405,6 @@ def what_was_made_is_forgotten_in_the_end(open_: OpenStore) -> None:
         see(young == ["key_young0001"] * 100, "the young are not")
 
 
-def usage_adds_up(open_: OpenUsageStore) -> None:
-    """Counts of the same hour, key and outcome are added, whoever brings them."""
-    with closing(open_()) as one, closing(open_()) as other:
-        for store, count in ((one, 3), (other, 4), (one, 5)):
-            store.add([_used(1, (("accepted", count), ("forbidden", 1)))], HOUR)
-        hours = one.hourly(MINE.id, HOUR, HOUR + 1, 1)
-        see(hours == [HourCount(HOUR, "accepted", 12), HourCount(HOUR, "forbidden", 3)], "12 accepted, 3 forbidden")
-
-
-def usage_is_reported_by_hour_and_key(open_: OpenUsageStore) -> None:
-    """A report has the hours that begin in its range, of one key or of all of the account, and of no other account."""
-    with closing(open_()) as store:
-        for hour in range(3):
-            store.add([_used(1, (("accepted", 1),)), _used(2, (("accepted", 10),))], HOUR + hour * 3_600)
-        store.add([UsageRow(3, OTHER.id, None, (("accepted", 100),))], HOUR)
-        end = HOUR + 7_200
-        counts = [each.count for each in store.hourly(MINE.id, HOUR, end, None)]
-        see(counts == [11, 11], "the hour at the end is not in it, other accounts are not in it")
-        see([each.start for each in store.hourly(MINE.id, HOUR + 1, end + 1, 2)] == [HOUR + 3_600, end], "by its start")
-        see([each.count for each in store.hourly(MINE.id, HOUR, end, 2)] == [10, 10], "one key only")
-        see(store.hourly(MINE.id, HOUR, end, 3) == [], "another account's key has no counts here")
-
-
-def last_use_never_moves_back(open_: OpenUsageStore) -> None:
-    """Of uses that arrive in any order, the latest stays, with its own address and client."""
-    uses = [LastUse(NOW + at, f"192.0.2.{at}", f"agent {at} ü") for at in (5, 9, 7)]
-    with closing(open_()) as store:
-        for use in uses:
-            store.add([UsageRow(1, MINE.id, use, ())], HOUR)
-        store.add([_used(1, (("refused", 1),)), _used(2, (("refused", 1),))], HOUR)
-    with closing(open_()) as again:
-        see(again.last_uses([1, 2, 3]) == {1: uses[1]}, "the latest, and none for keys that were never used")
-        see(again.used_at([1, 2, 3]) == {1: uses[1].at}, "and so where only the time is asked for")
-        see(again.last_uses([]) == {}, "nobody asked for is nobody")
-
-
-def usage_is_added_whole_or_not_at_all(open_: OpenUsageStore) -> None:
-    """A batch of which one row cannot be stored leaves nothing behind."""
-    bad: Any = None
-    with closing(open_()) as store:
-        with refused("a row without an account cannot be stored"):
-            store.add(
-                [UsageRow(1, MINE.id, LastUse(NOW, "", ""), (("accepted", 1),)), UsageRow(2, bad, None, (("x", 1),))],
-                HOUR,
-            )
-        see(store.last_uses([1]) == {} and store.hourly(MINE.id, HOUR, HOUR + 1, None) == [], "nothing was stored")
-
-
-def _used(slot: int, counts: tuple[tuple[str, int], ...]) -> UsageRow:
-    return UsageRow(slot, MINE.id, None, counts)
-
-
 CHECKS: tuple[Check, ...] = (
     every_field_comes_back,
     every_column_can_be_changed,
@@ -484,11 +425,4 @@ CHECKS: tuple[Check, ...] = (
     keys_are_counted_by_status,
     what_was_made_is_remembered_once,
     what_was_made_is_forgotten_in_the_end,
-)
-
-USAGE_CHECKS: tuple[UsageCheck, ...] = (
-    usage_adds_up,
-    usage_is_reported_by_hour_and_key,
-    last_use_never_moves_back,
-    usage_is_added_whole_or_not_at_all,
 )

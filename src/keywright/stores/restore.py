@@ -19,7 +19,7 @@ from keywright.audit import AuditEvent
 from keywright.errors import Conflict
 from keywright.limits.base import all_within, parse_limits
 from keywright.record import KeyRow, LimitPolicy, missing_scopes, parse_network
-from keywright.stores import restore_people, sql, tables
+from keywright.stores import restore_people, sql, tables, traces_sql
 from keywright.stores.sqlite_file import BESIDE, SqliteFile
 from keywright.values import Value
 
@@ -119,6 +119,20 @@ def restore_usage(file: SqliteFile, copy: Path) -> None:
         hour = sqlite.insert(tables.hourly).from_select(hours.c.keys(), select(hours).where(true()))
         most = {"count": func.max(tables.hourly.c["count"], hour.excluded["count"])}
         connection.execute(hour.on_conflict_do_update(index_elements=tables.hourly.primary_key.columns, set_=most))
+        _restore_traces(connection)
+
+
+def _restore_traces(connection: Connection) -> None:
+    seen, refused, here = _USAGE_COPY["addresses"], _USAGE_COPY["refusals"], tables.addresses
+    again = sqlite.insert(here).from_select(seen.c.keys(), select(seen).where(true()))
+    widest = {
+        "first_at": func.min(here.c.first_at, again.excluded.first_at),
+        "last_at": func.max(here.c.last_at, again.excluded.last_at),
+    }
+    connection.execute(again.on_conflict_do_update(index_elements=here.primary_key.columns, set_=widest))
+    then = sqlite.insert(tables.refusals).from_select(refused.c.keys(), select(refused).where(true()))
+    connection.execute(then.on_conflict_do_nothing())
+    traces_sql.trim(connection)
 
 
 def restore_rows(file: SqliteFile, copy: Path, metadata: MetaData) -> None:

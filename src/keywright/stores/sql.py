@@ -15,7 +15,7 @@ from keywright.audit import AuditEvent
 from keywright.digest import Digest
 from keywright.errors import Unavailable
 from keywright.record import NEVER, AccountTerms, KeyRow
-from keywright.stores import search_sql as search, tables
+from keywright.stores import search_sql as search, tables, traces_sql
 from keywright.stores.base import (
     NEWEST_FIRST,
     Account,
@@ -399,6 +399,12 @@ def add_usage(connection: Connection, rows: Sequence[UsageRow], hour: int) -> No
     counts = [(row.account_id, hour, row.slot, outcome, count) for row in rows for outcome, count in row.counts]
     _execute_many(connection, _MOVE_LAST_USE, uses)
     _execute_many(connection, _ADD_COUNT, counts)
+    sightings = [(row.slot, each.address, each.first_at, each.last_at) for row in rows for each in row.sightings]
+    refusals = [(row.slot, each.at, each.reason, each.address) for row in rows for each in row.refusals]
+    if sightings or refusals:
+        _execute_many(connection, traces_sql.ADD_SIGHTING, sightings)
+        _execute_many(connection, traces_sql.ADD_REFUSAL, refusals)
+        traces_sql.trim(connection, [row.slot for row in rows])
 
 
 def _execute_many(connection: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:

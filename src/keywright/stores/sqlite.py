@@ -25,8 +25,8 @@ from sqlalchemy import text, update
 
 from keywright.digest import Digest
 from keywright.errors import Unavailable
-from keywright.stores import settled, sql, tables
-from keywright.stores.base import Changes, Disturbance, Found, HourCount, LastUse, UsageRow
+from keywright.stores import settled, sql, tables, traces_sql
+from keywright.stores.base import Changes, Disturbance, Found, HourCount, LastUse, Refusal, Sighting, UsageRow
 from keywright.stores.nonce import NonceFile
 from keywright.stores.schema import bring_up_to_date
 from keywright.stores.sqlite_file import SqliteFile
@@ -182,6 +182,21 @@ class SqliteUsageStore:
         """See `UsageStore.hourly_of`."""
         with self._file.reading() as connection:
             return sql.hourly_of(connection, account_id, slots, hours)
+
+    def sightings(self, slot: int) -> list[Sighting]:
+        """See `UsageStore.sightings`."""
+        with self._file.reading() as connection:
+            return traces_sql.sightings(connection, slot)
+
+    def refusals(self, slot: int) -> list[Refusal]:
+        """See `UsageStore.refusals`."""
+        with self._file.reading() as connection:
+            return traces_sql.refusals(connection, slot)
+
+    def forget(self, slots: Sequence[int]) -> None:
+        """See `UsageStore.forget`."""
+        with self._file.writing() as connection:
+            traces_sql.forget(connection, slots)
 
     def close(self) -> None:
         """See `UsageStore.close`."""

@@ -272,3 +272,26 @@ hourly = Table(
     Column("count", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+#: Where each key was used from; those of one key lie side by side.
+addresses = Table(
+    "addresses",
+    usage,
+    Column("slot", BigInteger, primary_key=True),
+    Column("address", String(64), primary_key=True),
+    Column("first_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: The last refused requests of each key.
+refusals = Table(
+    "refusals",
+    usage,
+    # All of it: what is written twice, or comes back out of a backup, is there once.
+    Column("slot", BigInteger, primary_key=True),
+    Column("at", Double, primary_key=True),
+    Column("reason", String(16), primary_key=True),
+    Column("address", String(64), primary_key=True),
+    sqlite_with_rowid=False,
+)

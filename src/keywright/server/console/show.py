@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from keywright.adapters.answers import ERRORS
 from keywright.clock import timestamp
 from keywright.limits.base import Limit
 from keywright.manage.browse import EXPIRING_SECONDS, RECENT_HOURS, STALE_SECONDS, Activity, Seen
+from keywright.reason import NOT_A_KEY, Reason
 from keywright.record import NEVER, KeyStatus, parse_address
+from keywright.stores.base import KEPT_ADDRESSES, KEPT_REFUSALS, Sighting
+from keywright.usage import OUTCOME_OF
 from keywright.values import Value
 
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
@@ -24,6 +28,11 @@ _BAR_WIDTH = 4
 _BAR_STEP = 5
 #: A key that was used within this is in use: whoever deletes it types its name.
 IN_USE_SECONDS = 7 * 86_400
+
+
+#: Most of each that stand on the page of a key.
+MOST_ADDRESSES = KEPT_ADDRESSES
+MOST_REFUSALS = KEPT_REFUSALS
 
 
 class Badge(Value, frozen=True, gc=False):
@@ -124,6 +133,30 @@ def address(text: str, masked: bool) -> str:
         return text
     bits = 24 if parsed.version == 4 else 48
     return str(ipaddress.ip_network((parsed, bits), strict=False))
+
+
+def status(reason: str) -> str:
+    """The status that a refusal of a known key is answered with, whatever else is wrong; empty for a reason that only a
+    newer Keywright knows."""
+    if reason not in OUTCOME_OF:
+        return ""
+    code = "FORBIDDEN"
+    if reason in NOT_A_KEY:
+        code = "UNAUTHORIZED"
+    elif reason == Reason.RATE_LIMITED:
+        code = "RATE_LIMIT_EXCEEDED"
+    return str(ERRORS[code][0])
+
+
+def sightings(found: Iterable[Sighting], masked: bool) -> list[Sighting]:
+    """Addresses with when they were seen, in the same order; for viewers the networks that they are in, each once."""
+    shown: dict[str, Sighting] = {}
+    for each in found:
+        name = address(each.address, masked)
+        known = shown.get(name, each)
+        times = min(known.first_at, each.first_at), max(known.last_at, each.last_at)
+        shown[name] = Sighting(name, *times)
+    return list(shown.values())
 
 
 def limits(found: tuple[Limit, ...]) -> str:
