@@ -6,11 +6,13 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from browser.window import PASSWORD, Window, sign_in
 from support.servers import Server, running
 
+# A machine that does much else may take its time over anything.
+expect.set_options(timeout=15_000)
 #: A name that the browser takes for another machine: no clipboard, no secure cookies, as on a network without TLS.
 INSECURE_HOST = "keys.test"
 

@@ -191,6 +191,7 @@ def test_create_copy_done_and_delete_by_keyboard_alone(window: Window) -> None:
     """Nobody needs a mouse: create, copy, done and delete work with the keyboard, and the focus is where it belongs."""
     page = window.go()
     page.keyboard.press("c")
+    page.locator("dialog[open] form[data-htmx-powered]").wait_for()
     expect(page.get_by_label("Name", exact=True)).to_be_focused()
     page.keyboard.type("By keyboard")
     page.keyboard.press("Enter")
@@ -200,6 +201,7 @@ def test_create_copy_done_and_delete_by_keyboard_alone(window: Window) -> None:
     expect(page.get_by_role("button", name="Copy the key")).to_have_text("Copied")
     with page.expect_navigation():
         page.keyboard.press("Escape")
+    window.ready()
     assert page.evaluate("navigator.clipboard.readText()") == key
 
     def searching() -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from playwright.sync_api import Browser, Locator, Page, Response
+from playwright.sync_api import Browser, Locator, Page, Response, expect
 
 from support.canaries import Canaries
 from support.servers import Server
@@ -40,10 +40,11 @@ class Window:
         keys: the keys that were shown in it.
     """
 
-    def __init__(self, page: Page, server: Server, url: str) -> None:
+    def __init__(self, page: Page, server: Server, url: str, *, has_script: bool = True) -> None:
         self.page = page
         self.server = server
         self.url = url
+        self._has_script = has_script
         self.trouble: list[str] = []
         self.keys = Canaries()
         page.on("console", lambda message: self._heard(message.type, message.text))
@@ -59,7 +60,7 @@ class Window:
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.url)
         if session:
             context.add_cookies([{"name": COOKIE, "value": session, "url": url, "httpOnly": True, "sameSite": "Lax"}])
-        made = cls(context.new_page(), server, url)
+        made = cls(context.new_page(), server, url, has_script=options.get("java_script_enabled", True))
         try:
             yield made
             assert made.trouble == []
@@ -82,7 +83,15 @@ class Window:
     def go(self, path: str = KEYS) -> Page:
         """Open a page of the console."""
         self.page.goto(self.url + path)
+        self.ready()
         return self.page
+
+    def ready(self) -> None:
+        """Wait until the page's script has what it makes quick; what is clicked on before is a plain link or form."""
+        if self._has_script:
+            expect(
+                self.page.locator("[hx-get]:not([data-htmx-powered]), [hx-post]:not([data-htmx-powered])")
+            ).to_have_count(0)
 
     def form(self, opened_by: str) -> Locator:
         """Click on that, and wait for the form that it opens: until htmx has it, and the browser alone no longer."""
@@ -112,6 +121,7 @@ class Window:
         self.page.get_by_label("I have stored this key").check()
         with self.page.expect_navigation():
             self.page.get_by_role("button", name="Done").click()
+        self.ready()
 
     def overflow(self) -> int:
         """By how many pixels the page is wider than the window."""
