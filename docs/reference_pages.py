@@ -34,7 +34,7 @@ ADVICE = {
     "BAD_REQUEST": "Two different keys were sent, the body is not JSON as it is taken here, or a member is missing.",
     "UNAUTHORIZED": "No key, or no good key. One of the three messages below.",
     "FORBIDDEN": "The key is good and may not do this: the message names the scope, or says that the key is bound to "
-    "other networks. Nothing is wrong with the key itself; do not throw it away.",
+    "other networks, or of another environment. Nothing is wrong with the key itself; do not throw it away.",
     "NOT_FOUND": "No such path, or no such thing in the account of the key. Another account's things look the same.",
     "METHOD_NOT_ALLOWED": "`Allow` names the methods there are.",
     "REQUEST_TIMEOUT": "Send the request faster, or smaller; the connection is closed.",

@@ -208,7 +208,7 @@ class Keywright(Forking):
         self.usage.start()
         self.watcher.start()
 
-    def verify(self, key: str, request: Request = ANY_REQUEST) -> Outcome:
+    def verify(self, key: str | None, request: Request = ANY_REQUEST) -> Outcome:
         """See `Verifier.verify`."""
         return self.verifier.verify(key, request)
 

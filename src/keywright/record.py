@@ -159,6 +159,9 @@ class Request(Value, frozen=True, gc=False):
         # Nothing would pass a limit that is used up, and less than nothing would give back what was spent.
         if self.cost < 1:
             raise ValueError("a request costs at least 1")
+        # A text is a sequence of letters, each of which would be taken for a scope.
+        if self.scopes and isinstance(self.scopes, str):
+            raise TypeError("scopes are a tuple of texts")
 
 
 #: A request that asks for nothing but a good key.
@@ -239,6 +242,15 @@ def parse_network(text: str) -> Network:
         # A zone is any text at all, terminal escapes included, and means nothing on another machine.
         raise ValueError("a network has no zone")
     return ipaddress.ip_network(text)
+
+
+def network_around(text: str) -> Network | None:
+    """The network that an address with a length lies in, for whoever wrote ``10.0.0.1/8`` and may mean ``10.0.0.0/8``
+    or ``10.0.0.1``; None for any other text that `parse_network` refuses."""
+    try:
+        return None if "%" in text else ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
 
 
 def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -63,7 +63,8 @@ def parse_route(name: str, members: Mapping[str, Any]) -> Route:
     }
     for member, good in checks.items():
         if not good:
-            raise ValueError(f"route {name}: {members[member]!r} cannot be its {member}")
+            known = f"; there are {', '.join(DIALECTS)}" if member == "dialect" else ""
+            raise ValueError(f"route {name}: {members[member]!r} cannot be its {member}{known}")
     return Route(
         name,
         members.get("dialect", "plain"),

@@ -17,7 +17,7 @@ from keywright.errors import Misconfigured
 from keywright.key import BUILT_IN_FORMATS, KeyFormat
 from keywright.limits.base import parse_limits
 from keywright.provider import INVITED_ONLY, parse_domains, parse_issuer, parse_new_members
-from keywright.record import Network, parse_network
+from keywright.record import Network, network_around, parse_network
 from keywright.route import BUILT_IN_ROUTES, Route, parse_route
 
 SETTINGS_FILE = "keywright.toml"
@@ -114,7 +114,9 @@ def _network(text: str) -> Network:
     try:
         return parse_network(text)
     except ValueError:
-        raise ValueError(f"{text[:80]!r} is not a network such as 10.0.0.0/8") from None
+        meant = network_around(text)
+        hint = f"; its network is {meant}" if meant else " such as 10.0.0.0/8"
+        raise ValueError(f"{text[:80]!r} is not a network{hint}") from None
 
 
 def _structured(value: Any) -> Any:

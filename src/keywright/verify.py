@@ -82,13 +82,14 @@ class Verifier:
         self._new_fingerprint = hashlib.blake2s(key=secrets.token_bytes(32), digest_size=_FINGERPRINT_BYTES).copy
         self._misses = tuple(threading.Lock() for _ in range(_STRIPES))
 
-    def verify(self, presented: str, request: Request = ANY_REQUEST, now: float | None = None) -> Outcome:
+    def verify(self, presented: str | None, request: Request = ANY_REQUEST, now: float | None = None) -> Outcome:
         """Whether a request with the key ``presented`` may pass, and why not.
 
         What the key's owner may do with the answer is not checked; nor is the key's account.
 
         Args:
-            presented: the key as it came, and nothing around it. Any text at all is allowed.
+            presented: the key as it came, and nothing around it. Any text at all is allowed; None, which is what a
+                table of headers says where there is no key, is malformed.
             request: what else is known of the request. A scope that the key lacks is refused after the limits were
                 charged.
             now: Unix seconds; the clock's time if None.
@@ -96,8 +97,10 @@ class Verifier:
         Raises:
             Unavailable: the store or the counters cannot answer. Never a verdict on the key.
         """
-        outcome = self._remembered(presented, request, now, self._take)
-        return outcome if outcome is not None else self._cold(presented, request, now, self._take)
+        # Whether there is a text at all turns out where finding it out costs texts nothing.
+        text: str = presented  # type: ignore[assignment]
+        outcome = self._remembered(text, request, now, self._take)
+        return outcome if outcome is not None else self._cold(text, request, now, self._take)
 
     def warm(self, presented: str, request: Request = ANY_REQUEST, now: float | None = None) -> Outcome | None:
         """The same answer where it can be given at once; None where it needs the store, or where another process holds
@@ -165,12 +168,13 @@ class Verifier:
         self._note(record, request, _ACCEPTED, self._now())
 
     def _remembered(self, presented: str, request: Request, now: float | None, take: _Take) -> Outcome | None:
-        if len(presented) > MAX_KEY_CHARACTERS:
-            return _MALFORMED
         fingerprint = self._new_fingerprint()
         try:
+            if len(presented) > MAX_KEY_CHARACTERS:
+                return _MALFORMED
             fingerprint.update(presented.encode())
-        except UnicodeEncodeError:  # half a surrogate pair; anything else that is not ASCII is simply not found
+        except (TypeError, UnicodeEncodeError):
+            # No text at all, such as None; or half a surrogate pair. Others that are not ASCII are simply not found.
             return _MALFORMED
         # First whether memory is current, then what it holds: the other way round, a change that lands in between
         # would be missed.

@@ -49,6 +49,26 @@ def test_s19_what_looks_blank_is_no_name(installation: Installation, blank: str)
     assert installation.create(f"a{blank}b").row.name == f"a{blank}b"
 
 
+#: A value → what its refusal says besides the member.
+HELPFUL: tuple[tuple[str, Any, str], ...] = (
+    ("networks", ["10.0.0.1/8"], "'10.0.0.1/8' is an address with a length. Its network is 10.0.0.0/8."),
+    ("networks", ["2001:db8::1/32"], "Its network is 2001:db8::/32."),
+    ("networks", ["10.0.0.1%x/8"], "is not a network such as"),
+    ("networks", ["10.0.0.1/33"], "is not a network such as"),
+    ("rate_limit", {}, "must be a text such as 100/15m, a list of such texts, or null for no limit."),
+    ("rate_limit", [5], "must be a list of texts."),
+)
+
+
+@pytest.mark.parametrize(("member", "value", "said"), HELPFUL)
+def test_a_refusal_says_what_would_do(installation: Installation, member: str, value: Any, said: str) -> None:
+    """Whoever wrote almost the right thing is told the right one."""
+    with pytest.raises(InvalidValue) as raised:
+        installation.create(**{member: value})
+    assert raised.value.message.startswith(member)
+    assert said in raised.value.message
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_s11_a_name_is_kept_as_it_is(installation: Installation, name: str) -> None:
     """S11: a name of any script, with blanks and slashes, is kept unchanged but for blanks around it."""

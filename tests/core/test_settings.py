@@ -122,6 +122,7 @@ BAD: tuple[tuple[str, Any], ...] = (
     ("gate_routes", "{"),
     ("gate_routes", {"Orders": {}}),
     ("gate_routes", {"orders": 5}),
+    ("gate_routes", {"orders": {"dialect": "traefik"}}),
     ("gate_token_seconds", -1),
     ("cache_max_keys", 0),
     ("max_connections", "none"),
@@ -235,6 +236,19 @@ def test_a_bad_value_is_named_with_its_source(name: str, bad: Any, tmp_path: Pat
     if isinstance(bad, str) and name != "default_format":
         with pytest.raises(Misconfigured, match=rf"{name} \({BY_NAME[name].variable}\)"):
             load(environment={BY_NAME[name].variable: bad} if bad.strip() else {BY_NAME[name].variable: " "})
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "said"),
+    [
+        ("gate_routes", {"orders": {"dialect": "traefik"}}, "there are plain, nginx, envoy"),
+        ("trusted_proxies", "10.0.0.1/8", "its network is 10.0.0.0/8"),
+    ],
+)
+def test_almost_the_right_value_is_told_the_right_one(name: str, bad: Any, said: str) -> None:
+    """Where there are few right values, or one is meant, it stands in the error."""
+    with pytest.raises(Misconfigured, match=said):
+        load({name: bad}, environment={})
 
 
 @pytest.mark.parametrize("name", ["prot", "KEYWRIGHT_PORT"])

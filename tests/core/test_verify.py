@@ -172,6 +172,20 @@ def test_s71_exact_among_threads_and_processes(installation: Installation, data_
     assert (len(admitted), sum(admitted)) == (150, 100)
 
 
+def test_no_key_at_all_is_malformed(installation: Installation) -> None:
+    """What a table of headers says where there is no key is refused like anything else that is no key, warm or not."""
+    for text in (None, "", " "):
+        outcome = installation.keywright.verify(text)
+        assert isinstance(outcome, Refused)
+        assert outcome.reason is Reason.MALFORMED
+
+
+def test_scopes_are_not_read_letter_by_letter() -> None:
+    """A text in place of scopes would ask for a scope for each of its letters."""
+    with pytest.raises(TypeError, match="tuple of texts"):
+        Request(scopes="a:b")  # type: ignore[arg-type]
+
+
 def test_a_restart_gives_no_new_allowance(data_dir: Path, clock: ManualClock) -> None:
     """S71: what a key has spent stays spent when everything is closed and opened again."""
     with Installation(data_dir, clock) as before:

@@ -238,7 +238,7 @@ def test_full_access_covers_a_scope(prepared: Prepared) -> None:
 def test_an_environment_is_asked_for(prepared: Prepared) -> None:
     """A test key does not reach a handler that is for live keys."""
     answer = prepared.face.call("GET", "/v1/live", prepared.face.key(environment="test"))
-    message = "This API key may not be used from this environment."
+    message = "This API key is of another environment. Use a key of the one that is asked for here."
     assert_flat_error(answer, 403, "FORBIDDEN", message, prepared.now())
     assert_rate_headers(answer)
     assert prepared.face.call("GET", "/v1/live", prepared.face.key()).status_code == 200

@@ -109,6 +109,8 @@ def test_rotate_prints_the_successor_and_ends_the_old_key(server: Server, accoun
         "keys", "rotate", first["id"], "--account", account, "--grace", "1h", "--expires", "never", "--json"
     )
     second = json.loads(renewed.stdout)
+    too_long = server.command("keys", "rotate", second["id"], "--account", account, "--grace", "100d")
+    assert (too_long.returncode, too_long.stderr) == (2, "Error: --grace must be a span from 0 to 90d.\n")
     third = server.command("keys", "rotate", second["id"], "--account", account, "--grace", "0")
     server.canaries += [second["key"], third.stdout.strip()]
 

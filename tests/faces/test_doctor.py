@@ -163,6 +163,7 @@ def test_a_certificate_is_looked_at(data_dir: Path, tmp_path: Path, begins: floa
     found = wrong(data_dir, port=str(free_port()), tls_cert=str(certificate), tls_key=str(key))
     assert set(found) == (set() if fine else {"certificate"})
     assert fine or found["certificate"].startswith(str(certificate))
+    assert ("renew it, under 14 days are left" in found.get("certificate", "")) == (0 < ends < 14)
 
 
 @pytest.mark.parametrize("year", [2026, 2049, 2050, 2080])

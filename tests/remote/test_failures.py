@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from keywright import Accepted, ManualClock, Misconfigured, RemoteKeywright, Request, Unavailable
+from keywright import Accepted, ManualClock, Misconfigured, Reason, Refused, RemoteKeywright, Request, Unavailable
 from keywright.adapters.asking import KEEP_SECONDS
 from keywright.adapters.remote import MAX_CACHE_SECONDS
 from support.asking import ASKER, KEY, judged, remote
@@ -198,6 +198,22 @@ def test_words_are_those_of_the_settings() -> None:
         assert [asking.surface_prefix(path) for path in ("/shop/1", "/elsewhere")] == ["acme_", "lwa."]
         assert asking.redact("got acme_" + "a1" * 8) == "got acme_[redacted]"
         assert [str(each) for each in asking.trusted_proxies] == ["10.0.0.0/8"]
+
+
+def test_no_key_is_not_asked_about() -> None:
+    """What a table of headers says where there is no key is refused here: no server is asked about it."""
+    with remote("http://127.0.0.1:9") as asking:
+        outcome = asking.verify(None)
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.MALFORMED
+
+
+def test_a_key_in_what_a_server_says_is_hidden() -> None:
+    """Whoever echoes the question does not get a key into an error or a log."""
+    echoing = replies(b"no " + KEY.encode(), "418 No")
+    with misbehaving(echoing) as server, remote(server.url) as asking, pytest.raises(Unavailable) as raised:
+        asking.verify(KEY)
+    assert "(418: 'no lwa.sk_live_[redacted]')" in str(raised.value)
 
 
 def test_the_question_has_no_more_in_it_than_was_given() -> None:

@@ -236,6 +236,9 @@ def test_a_certificate_of_nobody_we_know_is_a_503(tmp_path: Path) -> None:
         key = asker(keywright)
         server.canaries.append(key)
         with remote(server.url, key) as asking:
+            # Its name is as long as a key, and is told all the same.
+            with pytest.raises(Unavailable, match=r"\(SSLCertVerificationError: \[SSL: CERTIFICATE_VERIFY_FAILED"):
+                asking.verify(key)
             assert judged(asking).status == 503
         trusting = ssl.create_default_context()
         authority.configure_trust(trusting)

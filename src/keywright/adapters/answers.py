@@ -43,6 +43,8 @@ WRONG_PREFIX = "Invalid API key format. Keys must start with '{prefix}' prefix."
 CONFLICTING_KEYS = "Two different API keys were sent. Send one, in the X-API-Key header."
 UNAVAILABLE = "The service cannot answer right now. Try again in {seconds} seconds."
 RATE_LIMITED = "Rate limit exceeded. Try again in {seconds} seconds."
+OTHER_ENVIRONMENT = "This API key is of another environment. Use a key of the one that is asked for here."
+OTHER_NETWORK = "This API key may not be used from this network address."
 CHALLENGE = 'Bearer realm="api"'
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
@@ -250,8 +252,7 @@ def refusal(refused: Refused, presented: str, surface_prefix: str) -> Fault:
         return _rate_limited(refused.decision)
     if refused.reason is Reason.SCOPE:
         return lacks_scope(refused.missing)
-    what = "environment" if refused.reason is Reason.ENVIRONMENT else "network address"
-    return forbidden(f"This API key may not be used from this {what}.")
+    return forbidden(OTHER_ENVIRONMENT if refused.reason is Reason.ENVIRONMENT else OTHER_NETWORK)
 
 
 def _rate_limited(decision: Decision) -> Fault:

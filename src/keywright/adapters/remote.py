@@ -112,18 +112,19 @@ class RemoteKeywright(Forking):
         self._seldom = Seldom(self.clock.elapsed)
         forks.register(self)
 
-    def verify(self, key: str, request: Request = ANY_REQUEST) -> Outcome:
+    def verify(self, key: str | None, request: Request = ANY_REQUEST) -> Outcome:
         """Whether a request with ``key`` may pass, as the server says.
 
         A question is asked once. Where the server took it and did not answer, the request may have been charged there;
-        it is not asked again, because then it might be charged twice.
+        it is not asked again, because then it might be charged twice. None, which is what a table of headers says where
+        there is no key, is malformed.
 
         Raises:
             Unavailable: the server could not be asked, did not answer in time, cannot answer, does not take the key
                 that it is asked with, or its answer cannot be read. Never a verdict on ``key``.
         """
         # What no key can be is not sent on: no server would take it for one.
-        if not _may_be_a_key(key):
+        if key is None or not _may_be_a_key(key):
             return _MALFORMED
         if self._cache is None:
             return self._ask(key, request)
@@ -148,8 +149,9 @@ class RemoteKeywright(Forking):
                 return outcome_of(reply.body, request.cost)
         except (OSError, HTTPException, ValueError) as error:
             # ValueError: no verdict, or something that the parser of HTTP stumbles over.
-            kind = type(error).__name__
-            raise self._trouble(kind, f"does not answer as it should ({kind}: {error})", RETRY_SECONDS) from error
+            # Only what was said may hold a key: the long name of an error looks like one.
+            kind, told = type(error).__name__, self._redact(str(error))
+            raise self._trouble(kind, f"does not answer as it should ({kind}: {told})", RETRY_SECONDS) from error
         raise self._unanswered(reply)
 
     def _unanswered(self, reply: Reply) -> Unavailable:
@@ -159,13 +161,13 @@ class RemoteKeywright(Forking):
         elif reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or reply.status == HTTPStatus.TOO_MANY_REQUESTS:
             return self._trouble(str(reply.status), f"cannot answer ({reply.status})", _retry_seconds(reply))
         else:
-            said = reply.body[:300].decode("utf-8", "replace")
+            said = self._redact(reply.body[:300].decode("utf-8", "replace"))
             what = f"does not take the question ({reply.status}: {said!r}), or is none"
         return self._trouble(str(reply.status), what, REFUSED_RETRY_SECONDS, logging.ERROR)
 
     def _trouble(self, kind: str, what: str, seconds: int, level: int = logging.WARNING) -> Unavailable:
         """The error for the caller. The operator is told by the log, but not of every request that met it."""
-        message = self._redact(f"The Keywright server {what}.")
+        message = f"The Keywright server {what}."
         if self._seldom.may_tell(kind):
             _log.log(level, "%s No key was judged; requests are answered with 503.", message)
         return Unavailable(message, seconds, told=True)

@@ -208,7 +208,12 @@ def certificate(keywright: Keywright) -> Finding:
         return False, f"{path} is not valid before {timestamp(begins)}"
     if now > ends:
         return False, f"{path} ended at {timestamp(ends)}"
-    return ends - now > RENEW_SECONDS, f"{path} is valid until {timestamp(ends)}"
+    if ends - now <= RENEW_SECONDS:
+        return (
+            False,
+            f"{path} is valid until {timestamp(ends)} only: renew it, under {RENEW_SECONDS // 86_400} days are left",
+        )
+    return True, f"{path} is valid until {timestamp(ends)}"
 
 
 def validity(pem: str) -> tuple[float, float]:

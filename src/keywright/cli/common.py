@@ -12,11 +12,22 @@ from typing import Any, TypeVar
 import click
 
 from keywright.audit import Actor, ActorKind
+from keywright.errors import ActError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SPAN = re.compile(r"([1-9][0-9]{0,8})([smhdw])", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+#: Members of the API → the options that they are here.
+_OPTIONS = {
+    "expires_in_seconds": "--expires",
+    "grace_seconds": "--grace",
+    "networks": "--network",
+    "rate_limit": "--limit",
+    "scopes": "--scope",
+    "session_seconds": "--session",
+}
+_BOUNDS = re.compile(r"a whole number from ([0-9]+) to ([0-9]+)", re.ASCII)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 data_dir_option = click.option("--data-dir", metavar="PATH", help="The data directory (KEYWRIGHT_DATA_DIR).")
@@ -52,6 +63,23 @@ class End(click.ParamType[dict[str, Any]]):
         if value == "never":
             return {"expires_at": None}
         return {"expires_in_seconds": Span().convert(value, param, ctx)}
+
+
+def in_options(error: ActError) -> str:
+    """What an act was refused with, in the words of whoever typed a command: options and spans, and no members."""
+    option = _OPTIONS.get(error.member, error.member)
+    if not error.member or not error.message.startswith(error.member):
+        return error.message
+    message = option + error.message.removeprefix(error.member)
+    if not error.member.endswith("_seconds"):
+        return message
+    return _BOUNDS.sub(lambda found: f"a span from {_span(int(found[1]))} to {_span(int(found[2]))}", message)
+
+
+def _span(seconds: int) -> str:
+    """Seconds as somebody would type them."""
+    unit = next((unit for unit in "dhm" if seconds and seconds % _SECONDS[unit] == 0), "s")
+    return f"{seconds // _SECONDS[unit]}{unit}" if seconds else "0"
 
 
 @contextmanager

@@ -204,6 +204,8 @@ def _values(given: dict[str, Any]) -> dict[str, Any]:
     # Only what was not given is left out: an empty text is an answer, and a wrong one.
     values = {name: value for name, value in values.items() if value is not None and value != []}
     values.update(given["end"] or {})
+    if "none" in given["limits"] and len(given["limits"]) > 1:
+        raise click.UsageError("--limit none is no limit at all: it cannot stand beside another.")
     if given["limits"]:
         values["rate_limit"] = None if given["limits"] == ("none",) else list(given["limits"])
     return values

@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 import keywright
+from keywright.cli.common import in_options
 from keywright.cli.output import ExitCode, say_error
 from keywright.errors import ActError, ActFault, Misconfigured, Unavailable
 
@@ -87,7 +88,7 @@ def main() -> NoReturn:
             say_error(code, error.format_message(), as_json=as_json)
         sys.exit(error.exit_code)
     except ActError as error:
-        say_error(_ERROR_CODES[error.fault], error.message, as_json=as_json)
+        say_error(_ERROR_CODES[error.fault], in_options(error), as_json=as_json)
         sys.exit(_EXIT_CODES[error.fault])
     except Unavailable as error:
         say_error("SERVICE_UNAVAILABLE", str(error), as_json=as_json)

@@ -15,7 +15,7 @@ from typing import Any
 from keywright.clock import parse_timestamp
 from keywright.errors import InvalidValue
 from keywright.limits.base import MAX_LIMITS_PER_KEY, parse_limits
-from keywright.record import NEVER, KeyRow, parse_network
+from keywright.record import NEVER, KeyRow, network_around, parse_network
 
 NAME_CHARACTERS = 255
 MAX_SCOPES = 64
@@ -79,6 +79,11 @@ def networks(value: Any) -> tuple[str, ...]:
         try:
             found.append(str(parse_network(text)))
         except ValueError as error:
+            meant = network_around(text)
+            if meant is not None:
+                raise InvalidValue(
+                    f"networks: {text!r} is an address with a length. Its network is {meant}.", "networks"
+                ) from error
             raise InvalidValue(
                 f"networks: {text[:80]!r} is not a network such as 203.0.113.0/24.", "networks"
             ) from error
@@ -89,6 +94,10 @@ def limits(value: Any) -> tuple[str, ...]:
     """A limit, a list of them, or None for no limit."""
     if value is None:
         return ()
+    if not isinstance(value, str | list | tuple):
+        raise InvalidValue(
+            "rate_limit must be a text such as 100/15m, a list of such texts, or null for no limit.", "rate_limit"
+        )
     texts = (value,) if isinstance(value, str) else _texts(value, "rate_limit", MAX_LIMITS_PER_KEY)
     if not texts:
         raise InvalidValue("rate_limit: an empty list says nothing; null is no limit.", "rate_limit")
