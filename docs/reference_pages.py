@@ -26,6 +26,8 @@ from keywright.reason import Reason
 from keywright.server.app import build_api, openapi_document
 from keywright.server.counts import BUCKET_SECONDS, TABLE as METRICS, Kind
 from keywright.server.edge import ALIAS, ALIAS_OF
+from keywright.server.gate.gate import PATH as GATE_PATH
+from keywright.server.gate.token import JWKS_PATH
 from keywright.server.metrics import BUILD_INFO, BUILD_SENTENCE
 from keywright.settings import TABLE, load
 
@@ -93,10 +95,28 @@ OPEN_ROUTES = {
     "/openapi.json": "The OpenAPI 3.1 document of what is below.",
     "/": "Name, version and these addresses.",
 }
+#: What `build_api` does not have: it is answered before any framework, or only with some settings.
+GATE_ROUTES = (
+    (f"`GET {GATE_PATH}`", "Whether the request in these headers may pass. For proxies that may ask."),
+    (f"`GET {GATE_PATH}/{{route}}`", "The same, with all that `gate_routes` asks of a key on that route."),
+    (f"`GET {JWKS_PATH}`", "What `X-Auth-Token` is checked with, a JWK set, for everybody. 404 unless tokens are on."),
+)  # fmt: skip
 #: What people build with, besides the public names.
 MORE_OF_THE_LIBRARY = (
     ("keywright.verify", "Verifier"),
     ("keywright.manage.manager", "Manager"),
+    ("keywright.manage.manager", "Created"),
+    ("keywright.manage.manager", "Listed"),
+    ("keywright.record", "KeyRow"),
+    ("keywright.stores.base", "Account"),
+    ("keywright.errors", "ActFault"),
+    ("keywright.errors", "NotFound"),
+    ("keywright.errors", "Conflict"),
+    ("keywright.errors", "InvalidValue"),
+    ("keywright.errors", "Forbidden"),
+    ("keywright.errors", "CallerRefused"),
+    ("keywright.limits.base", "Kind"),
+    ("keywright.limits.base", "LimitState"),
     ("keywright.adapters.asgi", "KeyAuth"),
     ("keywright.adapters.guard", "Caller"),
     ("keywright.adapters.guard", "Wanted"),
@@ -225,8 +245,19 @@ def _option(option: click.Option, context: click.Context) -> tuple[str, str]:
     return f"{names}{value}", f"{option.help}{again}{default}"
 
 
+def _document() -> tuple[FastAPI, Any]:
+    """The API of an installation as it is at first, and its OpenAPI document."""
+    with tempfile.TemporaryDirectory() as directory:
+        opened = keywright.Keywright(load({"data_dir": str(Path(directory) / "data")}, environment={}))
+        app = build_api(opened)
+        document = openapi_document(app, opened)
+        opened.close()
+    return app, document
+
+
 def errors() -> str:
     """The page of everything that can go wrong."""
+    shapes = _document()[1]["components"]["schemas"]
     codes = [(f"`{code}`", str(status), ADVICE[code]) for code, (status, _) in answers.ERRORS.items()]
     reasons = [(f"`{reason}`", REASONS[reason]) for reason in Reason]
     return "\n".join([
@@ -238,6 +269,10 @@ def errors() -> str:
         '{"error":"UNAUTHORIZED","message":"' + answers.INVALID_KEY + '","timestamp":"2025-01-20T10:30:00Z"}',
         "```",
         "",
+        *_shape(shapes["Error"]),
+        "`details` is a list of objects. Each has one of these members, as the error asks for it:",
+        "",
+        *_shape(shapes["ErrorDetail"]),
         "Callers that rank `application/problem+json` above `application/json` in `Accept` get the same as RFC 9457.",
         "",
         *table(("code", "status", "what to do"), codes),
@@ -262,11 +297,7 @@ def errors() -> str:
 
 def api() -> str:
     """The page of the routes."""
-    with tempfile.TemporaryDirectory() as directory:
-        opened = keywright.Keywright(load({"data_dir": str(Path(directory) / "data")}, environment={}))
-        app = build_api(opened)
-        document = openapi_document(app, opened)
-        opened.close()
+    app, document = _document()
     scopes = {(method, path): scope for method, path, scope in routes(app)}
     open_routes = [(f"`GET {path}`", OPEN_ROUTES[path]) for method, path, scope in routes(app) if scope is None]
     lines = [
@@ -280,6 +311,11 @@ def api() -> str:
         "## Without a key",
         "",
         *table(("route", "answers"), open_routes),
+        "## For proxies",
+        "",
+        "Any method will do, and no body is looked at. What goes in and comes out: [the gate](../concepts/gate.md).",
+        "",
+        *table(("route", "answers"), GATE_ROUTES),
         "## Scopes",
         "",
         *table(("scope", "what it allows"), [(f"`{scope}`", SCOPES[scope]) for scope in KNOWN_SCOPES]),
@@ -287,6 +323,10 @@ def api() -> str:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             lines += _operation(method.upper(), path, operation, scopes[method.upper(), path], document)
+    lines += ["# Types", "", "Everything that has a name above.", ""]
+    for name in sorted(document["components"]["schemas"]):
+        shape = document["components"]["schemas"][name]
+        lines += [f"## {name}", "", shape["description"].replace("``", "`"), "", *_shape(shape)]
     return "\n".join(lines)
 
 
@@ -336,7 +376,10 @@ def _members(where: Any, document: Any) -> list[str]:
     content = where.get("content", {}).get(answers.JSON)
     if not content:
         return []
-    shape = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+    return _shape(document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]])
+
+
+def _shape(shape: Any) -> list[str]:
     required = shape.get("required", ())
     rows = [
         (f"`{name}`", _type(member) + (", required" if name in required else ""), member.get("description", ""))
@@ -348,7 +391,8 @@ def _members(where: Any, document: Any) -> list[str]:
 def _type(schema: Any) -> str:
     """A type in words."""
     if "$ref" in schema:
-        return str(schema["$ref"].rpartition("/")[2])
+        name = str(schema["$ref"].rpartition("/")[2])
+        return f"[{name}](api.md#{name.lower()})"
     if "anyOf" in schema:
         return " or ".join(_type(each) for each in schema["anyOf"])
     if "enum" in schema:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import re
@@ -121,6 +122,28 @@ def test_every_error_that_is_raised_has_a_code() -> None:
 
     assert named <= ERRORS.keys()
     assert len(named) >= len(ERRORS) - 1
+
+
+def test_every_type_that_is_named_is_shown() -> None:
+    """Whoever reads the name of a type on the page of the API finds its members there, and those of errors with errors."""
+    text = page("api.md")
+    named = set(re.findall(r"\[(\w+)\]\(api\.md#(\w+)\)", text + page("errors.md")))
+    assert len(named) > 5
+    for name, anchor in named:
+        assert anchor == name.lower()
+        assert re.search(rf"^\| `\w+` \| \S.+ \|$", section(text, name), re.MULTILINE), name
+    assert "| `member` |" in page("errors.md")
+    for path in ("/v1/gate", "/v1/gate/{route}", "/.well-known/jwks.json"):
+        assert f"| `GET {path}` |" in text
+
+
+def test_every_error_of_the_library_is_documented() -> None:
+    """Whatever a page says that the library raises has an entry of its own."""
+    text = page("library.md")
+    raised = set(re.findall(r"^- `([A-Z]\w+)`: ", "".join(re.findall(r"Raises:\n\n((?:- .*\n)+)", text)), re.MULTILINE))
+    own = {name for name in raised if not hasattr(builtins, name)}
+    assert {"NotFound", "Conflict", "InvalidValue"} <= own
+    assert own <= set(re.findall(r"^## \S*?(\w+)$", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("reason", Reason)

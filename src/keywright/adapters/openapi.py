@@ -15,8 +15,8 @@ _EXAMPLE_TIME = "2025-01-20T10:30:00Z"
 class ErrorDetail(BaseModel):
     """Which value was wrong, or what is in the way."""
 
-    member: str | None = None
-    existing: str | None = None
+    member: str | None = Field(default=None, description="The name of the value that is wrong, or missing.")
+    existing: str | None = Field(default=None, description="The id of what is in the way.")
 
 
 class Error(BaseModel):
@@ -27,8 +27,8 @@ class Error(BaseModel):
     error: str = Field(description="A code for programs.")
     message: str = Field(description="One sentence for people.")
     timestamp: str = Field(pattern=TIME_PATTERN, examples=[_EXAMPLE_TIME])
-    details: list[ErrorDetail] | None = None
-    request_id: str | None = None
+    details: list[ErrorDetail] | None = Field(default=None, description="What the message is about, for programs.")
+    request_id: str | None = Field(default=None, description="Of a 500: what to look for in the log.")
 
 
 class Problem(BaseModel):
