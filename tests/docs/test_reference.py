@@ -125,13 +125,13 @@ def test_every_error_that_is_raised_has_a_code() -> None:
 
 
 def test_every_type_that_is_named_is_shown() -> None:
-    """Whoever reads the name of a type on the page of the API finds its members there, and those of errors with errors."""
+    """Whoever reads the name of a type on the page of the API finds its members there, and those of errors there."""
     text = page("api.md")
     named = set(re.findall(r"\[(\w+)\]\(api\.md#(\w+)\)", text + page("errors.md")))
     assert len(named) > 5
     for name, anchor in named:
         assert anchor == name.lower()
-        assert re.search(rf"^\| `\w+` \| \S.+ \|$", section(text, name), re.MULTILINE), name
+        assert re.search(r"^\| `\w+` \| \S.+ \|$", section(text, name), re.MULTILINE), name
     assert "| `member` |" in page("errors.md")
     for path in ("/v1/gate", "/v1/gate/{route}", "/.well-known/jwks.json"):
         assert f"| `GET {path}` |" in text
