@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from keywright import Accepted, Keywright, Request
-from keywright.manage.values import UPDATE_MEMBERS
+from keywright.manage.values import ACCOUNT_MEMBERS, UPDATE_MEMBERS
 from support.crew import Verify, watching
 from support.history import Kind
 from support.installation import ME
@@ -28,6 +28,11 @@ NARROWINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "scopes": ({"scopes": ["keys:read", "keys:write"]}, {"scopes": ["keys:write"]}),
     "expires_in_seconds": ({"expires_in_seconds": 5_000}, {"expires_in_seconds": 50}),
     "networks": ({"networks": []}, {"networks": ["198.51.100.0/24"]}),
+    "rate_limit": ({"rate_limit": "1000000/15m"}, {"rate_limit": "1/15m"}),
+}
+#: The same of what an account lays upon all of its keys.
+ACCOUNT_NARROWINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "disabled": ({"disabled": False}, {"disabled": True}),
     "rate_limit": ({"rate_limit": "1000000/15m"}, {"rate_limit": "1/15m"}),
 }
 #: Members that take nothing away, or are another name of one that does.
@@ -61,6 +66,17 @@ def race_narrowings(data_dir: Path, times: int) -> Tally:
                 _narrow_and_widen(races, keywright, account, wide, narrow)
             created = races.begin(lambda: keywright.manager.create(ME, account, given()))
             races.change(Kind.NARROW, partial(keywright.manager.rotate, ME, account, created.row.id, 0))
+    return races.judge(seen)
+
+
+def race_account_narrowings(data_dir: Path, times: int) -> Tally:
+    """Three processes verify while a fourth takes something away from all keys of an account, and gives it back."""
+    account_of(data_dir)
+    with watching([library(data_dir)] * 3) as (board, seen), opened(data_dir) as keywright:
+        races = Races(board)
+        for _ in range(times):
+            for wide, narrow in ACCOUNT_NARROWINGS.values():
+                _narrow_account(races, keywright, wide, narrow)
     return races.judge(seen)
 
 
@@ -100,6 +116,16 @@ def _narrow_and_widen(
     races.change(Kind.DELETE, lambda: keywright.manager.delete(ME, account, created.row.id))
 
 
+def _narrow_account(races: Races, keywright: Keywright, wide: dict[str, Any], narrow: dict[str, Any]) -> None:
+    # One of its own, so that its counters begin with it, and their window does not end in between.
+    account = keywright.manager.create_account(ME, "Racing").id
+    keywright.manager.change_account(ME, account, wide)
+    created = races.begin(lambda: keywright.manager.create(ME, account, given()))
+    races.change(Kind.NARROW, lambda: keywright.manager.change_account(ME, account, narrow))
+    races.change(Kind.WIDEN, lambda: keywright.manager.change_account(ME, account, wide))
+    races.change(Kind.DELETE, lambda: keywright.manager.delete(ME, account, created.row.id))
+
+
 def test_s55_a_deleted_key_is_dead_when_the_delete_returns(data_dir: Path) -> None:
     """S55: no verification that begins after the delete is accepted, none after the creation is refused."""
     race_deletes(data_dir, 500).assert_kept()
@@ -123,9 +149,22 @@ def test_a_thousand_narrowings_of_each_kind(data_dir: Path) -> None:
     race_narrowings(data_dir, 1_000).assert_kept()
 
 
+def test_what_is_taken_from_an_account_is_taken_from_its_keys_at_once(data_dir: Path) -> None:
+    """Whatever takes something away from all keys of an account is in force everywhere when it is answered, and so is
+    what gives it back."""
+    race_account_narrowings(data_dir, 30).assert_kept()
+
+
+@pytest.mark.full
+def test_a_thousand_narrowings_of_accounts_of_each_kind(data_dir: Path) -> None:
+    """The same, a thousand times for each way to narrow an account."""
+    race_account_narrowings(data_dir, 1_000).assert_kept()
+
+
 def test_every_member_that_can_be_changed_is_raced() -> None:
     """Whoever makes another member changeable says here whether it can take something away."""
     assert {*NARROWINGS, *OTHERS} == set(UPDATE_MEMBERS)
+    assert set(ACCOUNT_NARROWINGS) == set(ACCOUNT_MEMBERS)
 
 
 def test_s55_children_of_a_warm_process_accept_no_deleted_key(data_dir: Path) -> None:

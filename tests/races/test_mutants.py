@@ -13,6 +13,7 @@ LIBRARY = "tests/races/test_library.py"
 GUARDS = "tests/races/test_guards.py"
 DELETES = f"{LIBRARY}::test_s55_a_deleted_key_is_dead_when_the_delete_returns"
 NARROWINGS = f"{LIBRARY}::test_what_is_taken_from_a_key_is_taken_at_once"
+ACCOUNTS = f"{LIBRARY}::test_what_is_taken_from_an_account_is_taken_from_its_keys_at_once"
 HEIRS = "tests/races/test_caller.py::test_s55_a_deleted_key_leaves_no_heir"
 PREFORK = f"{LIBRARY}::test_s55_children_of_a_warm_process_accept_no_deleted_key"
 
@@ -64,6 +65,12 @@ CORE = {
         "                tx.publish(key_id)\n                self._audit(tx, actor, account_id, Action.KEY_UPDATE",
         "                self._audit(tx, actor, account_id, Action.KEY_UPDATE",
         NARROWINGS,
+    ),
+    "keys of a changed account are remembered": (
+        "cache.py",
+        "                    self._drop_account(account_id)",
+        "                    pass",
+        ACCOUNTS,
     ),
     "the caller is remembered from an earlier act": (
         "manage/rights.py",
@@ -161,6 +168,7 @@ def test_a_fault_in_the_limits_is_caught(mutant: str, tmp_path: Path) -> None:
 
 #: Caught in the long form only: each takes several seconds.
 LONG_CORE = {
+    "keys of a changed account are remembered",
     "a worker is told before the commit",
     "others hear of changes when they next look",
     "a change is not published",
