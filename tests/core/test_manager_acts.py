@@ -360,12 +360,13 @@ def test_a_reference_means_one_key(installation: Installation) -> None:
     """A key is found by its id, a name that only it has, or its prefix and last characters; never one of several."""
     manager, account = installation.keywright.manager, installation.account_id
     one, two = installation.create("Mine"), installation.create("Twice")
-    installation.create("Twice")
+    twin = installation.create("Twice")
     for reference in (one.row.id, "Mine", f"{one.row.prefix}…{one.row.hint}", f"{one.row.prefix}...{one.row.hint}"):
         assert manager.find(ME, account, reference).row == one.row
     assert manager.find(ME, account, two.row.id).row == two.row
-    with pytest.raises(Conflict, match="Several"):
+    with pytest.raises(Conflict, match="Several") as several:
         manager.find(ME, account, "Twice")
+    assert {two.row.id, twin.row.id} <= set(re.split("[ ;]", several.value.message))
     for reference in ("", "None", one.row.prefix, one.row.hint, "…"):
         with pytest.raises(NotFound):
             manager.find(ME, account, reference)

@@ -86,6 +86,7 @@ LONG = {
     "connections are open while the process forks",
     "others are not told",
     "a child may have more networks",
+    "a successor may outlive the key that asks for it",
 }
 
 

@@ -223,6 +223,8 @@ def test_verify_as_json_names_the_key(server: Server, account: str) -> None:
 def test_verify_takes_what_it_is_told_to(server: Server, account: str) -> None:
     """``--cost`` is charged whole or refused whole, and is never less than one."""
     key = server.key("Costly", "--account", account, "--limit", "5/h sliding")
+    for no_address in ("zz", "10.0.0.0/8"):
+        assert server.command("verify", "--address", no_address, stdin=key["key"]).returncode == 2
     codes = [server.command("verify", "--cost", cost, stdin=key["key"]).returncode for cost in ("3", "3", "2", "1")]
     assert codes == [0, 5, 0, 5]
     assert server.command("verify", "--cost", "0", stdin=key["key"]).returncode == 2

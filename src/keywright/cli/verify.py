@@ -25,8 +25,10 @@ def command(scopes: tuple[str, ...], address: str, cost: int, data_dir: str | No
     """
     from keywright.key import MAX_KEY_CHARACTERS
     from keywright.outcome import Accepted
-    from keywright.record import Request
+    from keywright.record import Request, parse_address
 
+    if address and parse_address(address) is None:
+        raise click.BadParameter(f"{address!r} is not an IP address.", param_hint="--address")
     # Bounded, because whatever is piped in may be endless; one more than a key can have is enough to refuse it.
     # A standard input that was closed holds no key either.
     presented = sys.stdin.buffer.read(MAX_KEY_CHARACTERS + 2).decode("latin-1").strip() if sys.stdin else ""

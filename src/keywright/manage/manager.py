@@ -304,7 +304,8 @@ class Manager:
             if not rows:
                 raise NotFound(_NO_SUCH_KEY)
         if len(rows) > 1:
-            raise Conflict("Several keys match; use the id.")
+            among = " and ".join(each.id for each in rows)
+            raise Conflict(f"Several keys match, among them {among}; use the id.")
         return self._with_uses(rows)[0]
 
     def report(
