@@ -25,10 +25,9 @@ def command(scopes: tuple[str, ...], address: str, cost: int, data_dir: str | No
     """
     from keywright.key import MAX_KEY_CHARACTERS
     from keywright.outcome import Accepted
-    from keywright.record import Request, parse_address
+    from keywright.record import Request
 
-    if address and parse_address(address) is None:
-        raise click.BadParameter(f"{address!r} is not an IP address.", param_hint="--address")
+    _require_address(address)
     # Bounded, because whatever is piped in may be endless; one more than a key can have is enough to refuse it.
     # A standard input that was closed holds no key either.
     presented = sys.stdin.buffer.read(MAX_KEY_CHARACTERS + 2).decode("latin-1").strip() if sys.stdin else ""
@@ -45,3 +44,10 @@ def command(scopes: tuple[str, ...], address: str, cost: int, data_dir: str | No
     elif code is not ExitCode.OK:
         click.echo(f"Not valid: {reason}", err=True)
     return code
+
+
+def _require_address(address: str) -> None:
+    from keywright.record import parse_address
+
+    if address and parse_address(address) is None:
+        raise click.BadParameter(f"{address!r} is not an IP address.", param_hint="--address")
