@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -297,6 +298,58 @@ def test_where_somebody_wanted_to_go_they_come(installation: Installation, stran
     assert 'value="/settings/members"' in stranger.get(location).text
     answer = stranger.post("/sign-in", {**ENTRY, "next": "/settings/members"})
     assert answer.headers["location"] == "/settings/members"
+
+
+def test_whatever_was_sent_its_page_is_come_back_to(installation: Installation, owner: Desk) -> None:
+    """Over all routes: whose session has ended is led, after signing in, to a page that answers; for what was sent, to
+    the one where its form stands. The button for light and dark of each page leads to one as well."""
+    key = installation.create()
+    me = installation.keywright.entry.visitor(owner.session)
+    assert me
+    away = Desk(owner.face)
+    for route in routes(installation):
+        path = filled(route.path.replace("{member_id}", me.member.id), key.row.id)
+        if route.least is not None:
+            answer = away.get(path) if route.method == "GET" else away.post(path)
+            led = dict(parse_qsl(urlsplit(answer.headers["location"]).query)).get("next", "/overview")
+            assert owner.get(led).status_code in (200, 303), (path, led)
+    wrong = owner.post("/profile/password", {"old": "wrong", "new": "copper lantern drifts"})
+    assert 'name="next" value="/profile"' in wrong.text
+
+
+#: Where somebody without a session asks, or what they send → where they come to be.
+LED_BACK = (
+    ("GET", "/audit-log?action=key.created&since=", "/audit-log?action=key.created"),
+    ("GET", "/settings/api-keys?q=Shop+1&env=live", "/settings/api-keys?q=Shop+1&env=live"),
+    ("GET", "/settings/api-keys?q=lwa.sk_live_" + "A" * 32, "/settings/api-keys"),
+    ("GET", "/settings/api-keys?x=" + "y" * 600, "/settings/api-keys"),
+    ("POST", "/settings/api-keys", "/settings/api-keys"),
+    ("POST", "/settings/api-keys/export", "/settings/api-keys"),
+    ("POST", "/settings/api-keys/key_1/disable", "/settings/api-keys/key_1"),
+    ("POST", "/settings/api-keys/key_1/delete", "/settings/api-keys/key_1/delete"),
+    ("POST", "/settings/members/mem_1/role", "/settings/members"),
+    ("POST", "/settings/invitations/tok_1/withdraw", "/settings/members"),
+    ("POST", "/audit-log/export", "/audit-log"),
+    ("POST", "/sign-out", "/overview"),
+)
+
+
+@pytest.mark.parametrize(("method", "path", "page"), LED_BACK)
+def test_the_page_where_a_button_stood(stranger: Desk, method: str, path: str, page: str) -> None:
+    """A form leads back to the page that it stands on, and a page to itself with what was filtered for; a whole key
+    goes into no other address."""
+    answer = stranger.get(path) if method == "GET" else stranger.post(path)
+    led = dict(parse_qsl(urlsplit(answer.headers["location"]).query)).get("next", "/overview")
+    assert led == page
+
+
+def test_the_way_on_is_kept_by_the_button_for_light_and_dark(installation: Installation, stranger: Desk) -> None:
+    """Light and dark lead back to the sign-in page with where it was to lead, and with nothing else of its address."""
+    claimed(installation)
+    page = html.unescape(stranger.get("/sign-in?next=/audit-log?action%3Dx&code=secret").text)
+
+    assert 'name="next" value="/sign-in?next=%2Faudit-log%3Faction%3Dx"' in page
+    assert "secret" not in page
 
 
 def test_setting_up_over_the_page(installation: Installation, stranger: Desk) -> None:

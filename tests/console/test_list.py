@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from itertools import product
@@ -277,3 +278,17 @@ def test_a_fault_is_caught(tmp_path: Path, fault: str) -> None:
     """Mutants: paging, rights."""
     file, old, new, test = MUTANTS[fault]
     assert_caught(tmp_path, file, old, new, HERE + test)
+
+
+@pytest.mark.parametrize("headers", [(), (("HX-Request", "true"),)])
+def test_what_was_filtered_for_stays_when_a_key_is_switched_off(
+    installation: Installation, owner: Desk, headers: tuple[tuple[str, str], ...]
+) -> None:
+    """Switching a key off and on in the list leads back to the list as it was searched and filtered."""
+    here, path = f"{KEYS}?q=Shop&env=live&sort=name", f"{KEYS}/{installation.create('Shop').row.id}"
+    for act in ("disable", "enable"):
+        page = html.unescape(owner.get(here, *headers).text)
+        form = page.partition(f'action="{path}/{act}"')[2].partition("</form>")[0]
+        following = re.findall(r'name="next" value="([^"]*)"', form)
+        assert following == [here]
+        assert owner.post(f"{path}/{act}", {"next": following[0]}).headers["location"] == here

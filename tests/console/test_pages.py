@@ -133,7 +133,11 @@ def test_sending_the_same_form_again_makes_no_second_key(installation: Installat
     second = owner.post("/settings/api-keys", {"name": "Once", "once": once})
 
     assert (first.status_code, second.status_code) == (201, 409)
-    assert len(installation.keywright.manager.keys(ME, installation.account_id)) == 1
+    [key] = installation.keywright.manager.keys(ME, installation.account_id)
+    assert f"has made the key {key.row.id} already" in seen(second)
+    again = re.findall(r'name="once" value="(\w+)"', second.text)[0]
+    assert again != once
+    assert owner.post("/settings/api-keys", {"name": "Twice", "once": again}).status_code == 201
 
 
 def test_what_is_wrong_with_a_form_is_said_beside_it(owner: Desk) -> None:

@@ -22,7 +22,7 @@ from keywright.people.presence import ProofNeeded
 from keywright.people.throttle import TooManyAttempts
 from keywright.people.values import Visit
 from keywright.server.console import accent, assets
-from keywright.server.console.ask import Ask, Guest, Route
+from keywright.server.console.ask import Ask, Guest, Route, query_of
 from keywright.server.console.assets import Assets, accepts_gzip
 from keywright.server.console.audit_pages import routes as audit_routes
 from keywright.server.console.confirm_pages import Confirming, confirm_path, routes as confirm_routes
@@ -45,7 +45,7 @@ from keywright.server.console.own_pages import routes as own_routes
 from keywright.server.console.pages import Pages, zipped
 from keywright.server.console.passkey_pages import routes as passkey_routes
 from keywright.server.console.people_pages import routes as people_routes
-from keywright.server.console.place import CONSOLE, Place, portal
+from keywright.server.console.place import CONSOLE, HOME, Place, portal
 from keywright.server.console.portal_pages import routes as portal_routes
 from keywright.server.console.settings_pages import routes as settings_routes
 from keywright.server.console.words import Words
@@ -154,6 +154,7 @@ class Console:
             if form is None:
                 return self._fault(ask, 415, "form")
             ask = replace(ask, form=form)
+        ask = replace(ask, page=self._page(area, route, ask))
         response = await self._in_turn(area, route, ask)
         secret = scope["method"] != "GET" or not accepts_gzip(header(scope, b"accept-encoding"))
         return response if secret else zipped(response)
@@ -198,6 +199,25 @@ class Console:
                 allowed.append(route.method)
         return None, {}, allowed
 
+    def _page(self, area: _Area, route: Route, ask: Ask) -> str:
+        """The page that they are on: this one, or the one where the form stands that they sent."""
+        if route.method == "GET":
+            return ask.path + self._query(route, ask)
+        pages = {each.path for each in area.routes if each.method == "GET"}
+        # By the routes, not by what is asked for: `export` looks like the id of a key.
+        pattern, path = route.path, route.page or ask.path
+        while pattern not in pages and pattern and not route.page:
+            pattern, path = pattern.rpartition("/")[0], path.rpartition("/")[0]
+        return path or HOME
+
+    def _query(self, route: Route, ask: Ask) -> str:
+        """What of the query may go on into other addresses, and into logs: nothing with a key in it, and of strangers
+        only where they were going, since an identity provider sends them with a code."""
+        given = {name: ask.query[name] for name in reversed([*ask.query]) if route.least is not None or name == "next"}
+        query = query_of(given)
+        clean = all(self._keywright.redact(text) == text for each in given.items() for text in each)
+        return query if clean and len(query) <= _MOST_CHARACTERS else ""
+
     def _handled(self, area: _Area, route: Route, ask: Ask) -> Response:
         try:
             if ask.cookie:
@@ -226,8 +246,7 @@ class Console:
         if route.proof and route.method == "POST":
             return self._confirming.asked_with_form(ask)
         # Its form may hold a password, which is not to wait in a page: they come back to the page it stands on.
-        page = ask.path if self._find(self._console, ask.path, "GET")[0] else ask.path.rpartition("/")[0]
-        return self._pages.redirect(ask, confirm_path(page))
+        return self._pages.redirect(ask, confirm_path(ask.page))
 
     def _told(self, ask: Ask, error: KeywrightError) -> Response:
         if isinstance(error, ActError):

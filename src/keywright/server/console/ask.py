@@ -41,6 +41,7 @@ class Ask(Value, frozen=True, gc=False):
         errand: the secret in the cookie of sign-ins that are away at the identity provider; empty without one.
         theme: ``light``, ``dark``, or empty for what the system says.
         nonce: of this answer.
+        page: the page that they are on, with its query: what can be gone back to, whatever they sent from it.
         shown_account: the account that the page shows which htmx asks for; empty for whoever else asks.
         in_place: whether htmx asks, and takes only what changes.
         guest: whoever has signed in, or is in a portal session; None for a stranger.
@@ -61,6 +62,7 @@ class Ask(Value, frozen=True, gc=False):
     place: Place = CONSOLE
     errand: str = ""
     shown_account: str = ""
+    page: str = ""
 
     def field(self, name: str) -> str:
         """A field of the form; empty if it is not there."""
@@ -114,6 +116,7 @@ class Route(Value, frozen=True, gc=False):
         proof: whether they must have shown lately who they are, because it hands out power. The form of such an act
             may wait in a page, and holds no password.
         waits: whether another server is asked, for which nobody else should have to wait.
+        page: where the form of this route stands, if its path does not tell.
     """
 
     method: str
@@ -122,3 +125,4 @@ class Route(Value, frozen=True, gc=False):
     least: Role | None = Role.VIEWER
     proof: bool = False
     waits: bool = False
+    page: str = ""

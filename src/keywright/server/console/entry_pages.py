@@ -31,7 +31,7 @@ JOIN = "/join"
 
 def sign_in_path(ask: Ask) -> str:
     """Where to sign in, and come back from."""
-    wanted = own_path(ask.path, HOME)
+    wanted = own_path(ask.page, HOME)
     return SIGN_IN if wanted in (HOME, "/") else f"{SIGN_IN}?next={quote(wanted, safe='/')}"
 
 

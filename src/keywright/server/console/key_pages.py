@@ -61,7 +61,7 @@ class _KeyPages:
     def new(self, ask: Ask) -> Response:
         return self._new_form(ask)
 
-    def _new_form(self, ask: Ask, status: int = 200, error: ActError | None = None) -> Response:
+    def _new_form(self, ask: Ask, status: int = 200, error: ActError | None = None, once: str = "") -> Response:
         formats = self._keywright.formats
         limits = {name: show.limits(self._keywright.policy.limits(name, None)) for name in formats.by_name}
         offered = self._offered(ask)
@@ -71,7 +71,7 @@ class _KeyPages:
             status,
             error=error,
             form=ask.form,
-            once=ask.field("once") or random_text(_ONCE_CHARACTERS),
+            once=once or random_text(_ONCE_CHARACTERS),
             formats=formats.by_name,
             default_format=formats.default.name,
             format_limits=limits,
@@ -89,9 +89,10 @@ class _KeyPages:
             given = KeyForm(ask, self._pages.words, self._offered(ask)).new()
             created = self._manager.create(ask.actor, ask.account_id, given, ask.field("once") or None)
         except (InvalidValue, Forbidden) as error:
-            return self._new_form(ask, 422, error)
+            return self._new_form(ask, 422, error, ask.field("once"))
         except Conflict as error:
-            return self._new_form(ask, 409, error)
+            # What stands in the form may be sent once more, on purpose: as another key.
+            return self._new_form(ask, 409, Conflict(self._pages.words("create.made", made=error.member)))
         return self._created(ask, created, "created")
 
     def _created(self, ask: Ask, created: Created, how: str) -> Response:

@@ -27,7 +27,7 @@ def routes(keywright: Keywright, pages: Pages) -> list[Route]:
         Route("POST", PATH + "/{member_id}/role", made.set_role, Role.OWNER, proof=True),
         Route("GET", PATH + "/{member_id}/remove", made.ask_remove, Role.OWNER),
         Route("POST", PATH + "/{member_id}/remove", made.remove, Role.OWNER, proof=True),
-        Route("POST", "/settings/invitations/{token_id}/withdraw", made.withdraw, Role.OWNER),
+        Route("POST", "/settings/invitations/{token_id}/withdraw", made.withdraw, Role.OWNER, page=PATH),
     ]
 
 
