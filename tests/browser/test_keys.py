@@ -47,7 +47,7 @@ def test_the_steps_of_the_document(window: Window) -> None:
     assert status(server, key) == 200
     expect(page.locator("#first-use.on")).to_contain_text("The key works.", timeout=PATIENCE)
     with page.expect_navigation():
-        page.get_by_role("button", name="Done").click()
+        page.get_by_role("link", name="Done").click()
     # Key properties: Name, Prefix, Last used, Created.
     row = page.get_by_role("row", name="Shopify Integration")
     expect(row.get_by_role("cell").nth(0)).to_contain_text("Shopify Integration")
@@ -86,7 +86,7 @@ def test_the_shown_once_dialog_stays_until_the_key_is_safe(window: Window) -> No
     page.keyboard.press("Escape")
     page.get_by_label("Close", exact=True).click()
     page.mouse.click(4, 4)
-    page.get_by_role("button", name="Done").click()
+    page.get_by_role("link", name="Done").click()
 
     expect(dialog).to_be_visible()
     expect(dialog.get_by_role("alert")).to_contain_text("Not copied yet")
@@ -180,7 +180,7 @@ def test_copying_works_on_an_insecure_origin(chromium: Browser, tmp_path_factory
             page.get_by_role("button", name="Copy the key").click()
             expect(page.get_by_role("button", name="Copy the key")).to_have_text("Copied")
             with page.expect_navigation():
-                page.get_by_role("button", name="Done").click()
+                page.get_by_role("link", name="Done").click()
             page.locator("#q").click()
             page.keyboard.press("Control+V")
             # The search keeps no whole key: what arrives there is its end, which shows that it was copied.
@@ -254,7 +254,7 @@ def test_search_filter_and_paging_in_place(window: Window) -> None:
     expect(page.get_by_role("row", name="Quarterly")).to_be_visible()
     expect(page.get_by_role("row")).to_have_count(2, timeout=PATIENCE)
     page.locator("#q").fill("nothing like it")
-    expect(page.get_by_text("Nothing found")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("heading", name="Nothing found")).to_be_visible(timeout=PATIENCE)
     page.locator("#q").fill("")
     expect(page.get_by_role("row", name="Änderung")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("navigation", name="Show").get_by_role("link", name=re.compile("^Test")).click()
@@ -269,7 +269,7 @@ def test_without_script_everything_but_copying_works(chromium: Browser, console:
         key = window.create("No script")
         assert status(console, key) == 200
         page = window.page
-        page.get_by_role("button", name="Done").click()
+        page.get_by_role("link", name="Done").click()
         page.get_by_role("row", name="No script").get_by_role("link", name="Delete No script").click()
         page.get_by_role("link", name="Cancel").click()
         assert eventually(lambda: last_used(console, key))

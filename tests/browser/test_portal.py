@@ -62,7 +62,7 @@ def test_from_the_link_to_the_keys_and_out_again(chromium: Browser, branded: Ser
         assert branded.request("GET", "/v1/account", key).json()["id"] == account
         expect(page.locator("#first-use.on")).to_contain_text("The key works.", timeout=15_000)
         with page.expect_navigation():
-            page.get_by_role("button", name="Done").click()
+            page.get_by_role("link", name="Done").click()
         window.keys.assert_absent(page.content().encode(), "the list")
         page.get_by_role("link", name="Warehouse sync", exact=True).click()
         expect(page.get_by_role("region", name="What was done to it")).to_contain_text("jane@acme.example")

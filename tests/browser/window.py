@@ -120,7 +120,7 @@ class Window:
         """Close the dialog that shows the key, having ticked that it is stored, and wait for the list."""
         self.page.get_by_label("I have stored this key").check()
         with self.page.expect_navigation():
-            self.page.get_by_role("button", name="Done").click()
+            self.page.get_by_role("link", name="Done").click()
         self.ready()
 
     def overflow(self) -> int:

@@ -6,9 +6,21 @@ const live = $("#live");
 const dialog = $("#dialog");
 document.documentElement.dataset.script = "on";
 
+// An open dialog makes the rest of the page deaf and dumb: what is said while one is open is said in it.
 function say(text) {
-  live.textContent = "";
-  requestAnimationFrame(() => { live.textContent = text; });
+  const place = (dialog?.open && $("[data-live]", dialog)) || live;
+  place.textContent = "";
+  requestAnimationFrame(() => { place.textContent = text; });
+}
+
+// What did not work is told beside what stands there, and not in its place: that is what somebody has typed.
+function trouble() {
+  calm();
+  const note = document.importNode($("#trouble").content, true);
+  (dialog?.open ? $(".d-body", dialog) : $(".wrap"))?.prepend(note);
+}
+function calm() {
+  for (const note of $$("[data-trouble]")) note.remove();
 }
 
 // A link's token stands behind the "#", which no server sees. It moves into the form, and out of the address.
@@ -39,7 +51,7 @@ async function copied(text) {
   area.value = text;
   area.readOnly = true;
   area.className = "sr";
-  ($("dialog[open]") ?? document.body).append(area); // an open dialog makes the rest of the page deaf
+  ($("dialog[open]")?.firstElementChild ?? document.body).append(area); // not to the dialog: that would be another one
   area.select();
   let done = false;
   try { done = document.execCommand("copy"); } catch { done = false; }
@@ -50,7 +62,8 @@ async function copied(text) {
 async function copy(button) {
   const source = $(button.dataset.copy);
   const label = $(".lab", button);
-  const was = label.textContent;
+  label.dataset.was ??= label.textContent;
+  clearTimeout(label.dataset.back);
   if (!(await copied(source.textContent.trim()))) {
     getSelection().selectAllChildren(source);
     label.textContent = button.dataset.byHand;
@@ -61,7 +74,7 @@ async function copy(button) {
   label.textContent = button.dataset.copied;
   say(button.dataset.said);
   if (button.dataset.keeps !== undefined) keep();
-  setTimeout(() => { label.textContent = was; }, 2400);
+  label.dataset.back = setTimeout(() => { label.textContent = label.dataset.was; }, 2400);
 }
 
 function download(button) {
@@ -121,17 +134,43 @@ if (dialog) {
   dialog.addEventListener("cancel", (event) => { event.preventDefault(); close(); });
   // Esc pressed often enough closes a dialog whatever its page says to the first: the key comes back.
   dialog.addEventListener("close", () => { if (guard()) { dialog.showModal(); close(); } });
-  dialog.addEventListener("click", (event) => { if (event.target === dialog) close(); });
+  // Beside the dialog is what was pressed there and let go there: marking text may end outside. And the second click of
+  // two was meant for what the first has opened the dialog with.
+  let pressed = null;
+  dialog.addEventListener("pointerdown", (event) => { pressed = event.target; });
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog && pressed === dialog && event.detail < 2) close();
+  });
 }
 
 // What a page asks for by itself, time after time, is nobody's wish: it leads nowhere and complains of nothing.
-const polls = (element) => Boolean(element.getAttribute("hx-trigger")?.startsWith("every"));
+const polls = (element) => Boolean(element?.getAttribute("hx-trigger")?.startsWith("every"));
 document.addEventListener("htmx:before:response", (event) => {
-  const { sourceElement: from, response } = event.detail.ctx;
-  if (!polls(from) || response.status === 200) return;
-  event.preventDefault();
-  if (response.status < 500) from.remove(); // the session has ended, or the key is gone: asking again changes nothing
+  const { sourceElement: from, target, response } = event.detail.ctx;
+  if (polls(from)) {
+    if (response.status === 200) return;
+    event.preventDefault();
+    if (response.status < 500) from.remove(); // the session has ended, or the key is gone: asking again changes nothing
+  } else if (response.status >= 500 || (response.status >= 400 && target !== dialog)) {
+    event.preventDefault();
+    trouble();
+  } else calm();
 });
+document.addEventListener("htmx:error", (event) => { if (!polls(event.detail.ctx?.sourceElement)) trouble(); });
+
+// Where the list has been exchanged it is said what is there now; and who pressed what is gone stands where it begins.
+document.addEventListener("htmx:after:swap", (event) => {
+  const results = $("#results");
+  if (!results || !["keys", "results"].includes(event.detail.ctx.target?.id)) return;
+  if (document.activeElement === document.body) results.focus();
+  say($("[data-tells]", results)?.textContent ?? "");
+});
+
+// A new tab or window is the browser's to open.
+document.addEventListener("click", (event) => {
+  const elsewhere = event.ctrlKey || event.metaKey || event.shiftKey;
+  if (elsewhere && event.target.closest("a[hx-get]")) event.stopImmediatePropagation();
+}, true);
 
 function prepare(root) {
   for (const panel of $$("[data-later]", root)) panel.hidden = true;
