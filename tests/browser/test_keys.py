@@ -177,8 +177,10 @@ def test_copying_works_on_an_insecure_origin(chromium: Browser, tmp_path_factory
             key = window.create("Over plain http")
             page = window.page
             assert page.evaluate("[window.isSecureContext, typeof navigator.clipboard]") == [False, "undefined"]
+            page.get_by_role("tab", name="Python").click()
             page.get_by_role("button", name="Copy the key").click()
             expect(page.get_by_role("button", name="Copy the key")).to_have_text("Copied")
+            expect(page.locator("#p-python")).to_be_visible()
             with page.expect_navigation():
                 page.get_by_role("link", name="Done").click()
             page.locator("#q").click()
@@ -255,12 +257,71 @@ def test_search_filter_and_paging_in_place(window: Window) -> None:
     expect(page.get_by_role("row")).to_have_count(2, timeout=PATIENCE)
     page.locator("#q").fill("nothing like it")
     expect(page.get_by_role("heading", name="Nothing found")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#live")).to_have_text("Nothing found")
+    expect(page.locator("#env-all .n")).to_have_text("0")
     page.locator("#q").fill("")
     expect(page.get_by_role("row", name="Änderung")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("navigation", name="Show").get_by_role("link", name=re.compile("^Test")).click()
     # Others share the server: of the keys here none is for tests.
     expect(page.get_by_role("row", name="Änderung")).to_have_count(0, timeout=PATIENCE)
+    expect(page.locator("#env-test")).to_be_focused()
     assert page.url == window.url + KEYS
+
+
+#: Whether the dialog's foot lies over what has the focus.
+BEHIND_THE_FOOT = """(() => {
+  const foot = document.querySelector("dialog .d-foot"), on = document.activeElement;
+  return !foot.contains(on) && on.getBoundingClientRect().top >= foot.getBoundingClientRect().top;
+})()"""
+
+
+def test_slow_answers_and_failing_ones_cost_nobody_what_they_typed(window: Window) -> None:
+    """Of two searches the newer one counts, however late the older is answered. An answer that says that the server
+    fails takes the place of nothing: it is told of beside what was typed, and trying again works. Neither marking text
+    beyond the dialog's edge nor a click that opens a tab loses anything, and no field with the focus is hidden."""
+    window.server.key("Steady")
+    page = window.go()
+    page.route(re.compile("q=slow"), lambda route: None)
+    with page.expect_request(re.compile("q=slow")):
+        page.locator("#q").fill("slow")
+    page.locator("#q").fill("nothing like it")
+    expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()
+    page.route(re.compile("q=failing"), lambda route: route.fulfill(status=503, body="<p>Not now</p>"))
+    page.locator("#q").fill("failing")
+    expect(page.get_by_role("alert")).to_contain_text("That did not work.")
+    expect(page.locator("#results")).to_contain_text("Nothing found")
+    page.locator("#q").fill("")
+    expect(page.locator("#results table")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Create API Key").first.click(modifiers=["ControlOrMeta"])
+    opened.value.wait_for_url(f"**{KEYS}/new")
+    opened.value.close()
+
+    page.set_viewport_size({"width": 1280, "height": 500})
+    form = window.form("Create API Key")
+    name, create = form.get_by_label("Name", exact=True), form.get_by_role("button", name="Create", exact=True)
+    name.fill("Patient")
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        assert not page.evaluate(BEHIND_THE_FOOT)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.route(f"**{KEYS}", lambda route: route.fulfill(status=503, body="<p>Not now</p>"), times=1)
+    create.click()
+    expect(form.get_by_role("alert")).to_contain_text("That did not work.")
+    name.hover()
+    page.mouse.down()
+    page.mouse.move(4, 4)
+    page.mouse.up()
+    expect(name).to_have_value("Patient")
+    create.click()
+    window.shown_key()
+    copy = page.get_by_role("button", name="Copy the key")
+    copy.click()
+    expect(page.get_by_role("dialog").locator("[data-live]")).to_have_text("Copied to the clipboard.")
+    copy.click()
+    expect(copy).to_have_text("Copy")
+    window.trouble = [each for each in window.trouble if "503" not in each]
 
 
 def test_without_script_everything_but_copying_works(chromium: Browser, console: Server, session_of_owner: str) -> None:
@@ -269,6 +330,9 @@ def test_without_script_everything_but_copying_works(chromium: Browser, console:
         key = window.create("No script")
         assert status(console, key) == 200
         page = window.page
+        # What would do nothing is not there.
+        assert page.get_by_role("button", name="Copy the key").count() == 0
+        assert page.get_by_role("tab").count() == 0
         page.get_by_role("link", name="Done").click()
         page.get_by_role("row", name="No script").get_by_role("link", name="Delete No script").click()
         page.get_by_role("link", name="Cancel").click()
