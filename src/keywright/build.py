@@ -276,16 +276,18 @@ def prepare_directory(path: Path) -> None:
         Misconfigured: it cannot be, because of its file system, or because others may write to it, or this user may not
             write to what is in it.
     """
-    _require_safe_place(path)
+    require_safe_place(path)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Asked for the database, and not for whether we made the directory: an earlier start may have made it and died.
         if not (path / RECORDS_FILE).exists():
             _sync_names(path.resolve())
     except OSError as error:
-        raise Misconfigured(f"The data directory {path} cannot be made: {error.strerror}.") from error
+        done = "read" if path.is_dir() else "made"
+        raise Misconfigured(f"The data directory {path} cannot be {done}: {owners.why_closed(error, path)}.") from error
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        raise Misconfigured(f"The data directory {path} cannot be read and written by this user.")
+        whose = owners.whose(path)
+        raise Misconfigured(f"The data directory {path} cannot be read and written by this user. {whose}")
     if path.stat().st_mode & 0o022:
         raise Misconfigured(
             f"Others can write to the data directory {path}, and put a database of their own there. Run "
@@ -295,7 +297,20 @@ def prepare_directory(path: Path) -> None:
         raise Misconfigured(f"In the data directory {path} this user cannot read and write {owners.remedy(closed)}.")
 
 
-def _require_safe_place(path: Path) -> None:
+def has_begun(path: Path) -> bool:
+    """Whether a data directory is one already: whether it holds a database.
+
+    Raises:
+        Misconfigured: this user may not look.
+    """
+    try:
+        return (path / RECORDS_FILE).exists()
+    except OSError as error:
+        raise Misconfigured(f"The data directory {path} cannot be read: {owners.why_closed(error, path)}.") from error
+
+
+def require_safe_place(path: Path) -> None:
+    """See that the directory is, or would be, on a file system that it can be on; Misconfigured if not."""
     # Before anything is asked of it: a file system over a network may not answer.
     kind = mounts.kind_of(path)
     reason = mounts.why_unsafe(kind) if kind else None

@@ -92,6 +92,18 @@ def remedy(files: list[Path]) -> str:
     return f"{names}: the owner is {theirs}. Run `{command}` as root"
 
 
+def why_closed(error: OSError, directory: Path) -> str:
+    """What kept a directory from being looked into, and who may."""
+    shown = isinstance(error, PermissionError) and _owner(directory) not in (os.geteuid(), None)
+    return f"{error.strerror}. {whose(directory).removesuffix('.')}" if shown else str(error.strerror)
+
+
+def whose(directory: Path) -> str:
+    """Whose a directory is, as a sentence that says how to go on."""
+    owner = _name(_owner(directory))
+    return f"It belongs to the user {owner}: run this as {owner}, or as root."
+
+
 def _owner(path: Path) -> int | None:
     """None where it is gone again, or cannot be asked."""
     with contextlib.suppress(OSError):

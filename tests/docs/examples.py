@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from docs.pages import ROOT, Block, blocks
+from keywright import Keywright
+from keywright.settings import load
 from support.servers import clean_environment, free_port, running
 
 SERVER = "127.0.0.1:8460"
@@ -77,6 +79,9 @@ def failures(text: str, directory: Path) -> list[str]:
         if any(SERVER in step.command for step in told):
             server = stack.enter_context(running(directory / "data"))
             ports[SERVER.rpartition(":")[2]] = server.url.rpartition(":")[2]
+        else:
+            # Whoever reads on after the first key has a data directory.
+            Keywright(load({"data_dir": str(directory / "data")}, environment={})).close()
         _run([_with_ports(step, ports) for step in told], directory)
     return [failure for number, step in enumerate(told) for failure in _failures(step, directory, number)]
 

@@ -134,7 +134,7 @@ ERRORS: Sequence[tuple[tuple[str, ...], int, str]] = (
     (("serve", "--port", "http"), 1, "MISCONFIGURED"),
     (("serve", "--tls-cert", "/nowhere.pem"), 1, "MISCONFIGURED"),
     (("serve", "--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.key"), 1, "MISCONFIGURED"),
-    (("keys", "list", "--data-dir", "/proc/nowhere"), 1, "MISCONFIGURED"),
+    (("keys", "create", "x", "--data-dir", "/proc/nowhere"), 1, "MISCONFIGURED"),
 )
 
 

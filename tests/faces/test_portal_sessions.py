@@ -143,7 +143,7 @@ def test_the_command_line_makes_links_and_ends_them(server: Server) -> None:
     )  # fmt: skip
     shown = json.loads(made.stdout)
 
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/portal/open#[\w-]{43}\n", plain.stdout)
+    assert re.fullmatch(rf"{re.escape(server.url)}/portal/open#[\w-]{{43}}\n", plain.stdout)
     assert (shown["account_id"], shown["session_seconds"]) == (account, 900)
     assert [server.command("portal", "end", shown["id"]).returncode for _ in range(2)] == [0, 3]
     assert server.command("portal", "link", "--account", "Nobody").returncode == 3

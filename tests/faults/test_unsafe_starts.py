@@ -33,7 +33,7 @@ SERVE = ("serve", "--port", str(free_port()))
 def started(data_dir: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command that is expected to end at once; one that makes an account unless another is given."""
     return subprocess.run(
-        [*COMMAND, *(command or ("accounts", "list"))],
+        [*COMMAND, *(command or ("accounts", "create", "x"))],
         capture_output=True, text=True, check=False, timeout=30, cwd=Path(__file__).parent,
         env=clean_environment(data_dir, **environment),
     )  # fmt: skip

@@ -26,7 +26,7 @@ def command() -> None:
 @json_option
 def create(name: str, data_dir: str | None, as_json: bool) -> None:
     """Create an account and print its id."""
-    with opened(data_dir) as keywright:
+    with opened(data_dir, may_be_first=True) as keywright:
         from keywright.manage.views import account_row_shape
 
         keywright.manager.operator_account()

@@ -9,16 +9,16 @@ import click
 
 from keywright.cli.common import account_id, account_option, data_dir_option, json_option, me, opened
 from keywright.cli.output import say_json, say_table
+from keywright.cli.whereabouts import by_settings, of_server
 from keywright.clock import timestamp
 
 ROLES = ("owner", "admin", "viewer")
 
 
 def link(settings: Any, path: str, token: str = "") -> str:
-    """The address of a page of the console. The token stands behind the ``#``, which no proxy ever sees."""
-    scheme = "https" if settings.tls_cert else "http"
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
-    base = settings.public_url or f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    """The address of a page of the console, at the server that runs, if one does. The token stands behind the ``#``,
+    which no proxy ever sees."""
+    base = settings.public_url or (of_server(settings.data_dir) or by_settings(settings)).url
     return f"{base}{path}#{token}" if token else f"{base}{path}"
 
 
@@ -69,7 +69,7 @@ def create(
 ) -> None:
     """Create a member with a password. For installations that are set up by a program."""
     password = sys.stdin.readline().rstrip("\r\n")
-    with opened(data_dir) as keywright:
+    with opened(data_dir, may_be_first=True) as keywright:
         from keywright.people.values import role as parse_role
 
         made = keywright.directory.create_member(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from keywright import mounts, owners
+from keywright.cli.whereabouts import Whereabouts, by_settings, of_server
 from keywright.clock import SystemClock, timestamp
 
 if TYPE_CHECKING:
@@ -78,7 +79,11 @@ def room(keywright: Keywright) -> Finding:
 def clock(keywright: Keywright) -> Finding:
     """The clock is not behind the files."""
     now = SystemClock.now()
-    ahead = {each.name: each.stat().st_mtime - now for each in keywright.settings.data_dir.iterdir()}
+    ahead: dict[str, float] = {}
+    for each in keywright.settings.data_dir.iterdir():
+        # Logs and drafts come and go meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            ahead[each.name] = each.stat().st_mtime - now
     name = max(ahead, key=lambda each: ahead[each])
     if ahead[name] > CLOCK_SECONDS:
         return False, f"{name} was changed {ahead[name]:.0f} seconds from now: was the clock set back?"
@@ -163,11 +168,11 @@ def _has_open(pid: int, inside: str) -> bool:
 
 
 def server(keywright: Keywright) -> Finding:
-    """Who answers where the settings say that the server listens, and whether it is ready."""
-    settings = keywright.settings
-    where = f"{settings.host}:{settings.port}"
+    """Who answers where the server says that it listens, or the settings do, and whether it is ready."""
+    found = _whereabouts(keywright.settings)
+    where = f"{found.host}:{found.port}"
     try:
-        status, body = _asked(settings)
+        status, body = _asked(found)
     except ConnectionRefusedError:
         return True, f"nobody listens on {where}"
     except (OSError, http.client.HTTPException) as error:
@@ -179,14 +184,20 @@ def server(keywright: Keywright) -> Finding:
     return status == HTTPStatus.OK, f"{where}: {said}"
 
 
-def _asked(settings: Settings) -> tuple[int, dict[str, object]]:
+def _whereabouts(settings: Settings) -> Whereabouts:
+    """A port that somebody has named is the one that is meant."""
+    named = settings.origins["port"] != "default"
+    return by_settings(settings) if named else of_server(settings.data_dir) or by_settings(settings)
+
+
+def _asked(where: Whereabouts) -> tuple[int, dict[str, object]]:
     connection: http.client.HTTPConnection
-    if settings.tls_cert:
+    if where.tls:
         # Whose certificate it is does not matter here; whether it is good is a check of its own.
         context = ssl._create_unverified_context()  # noqa: S323
-        connection = http.client.HTTPSConnection(settings.host, settings.port, timeout=ANSWER_SECONDS, context=context)
+        connection = http.client.HTTPSConnection(where.host, where.port, timeout=ANSWER_SECONDS, context=context)
     else:
-        connection = http.client.HTTPConnection(settings.host, settings.port, timeout=ANSWER_SECONDS)
+        connection = http.client.HTTPConnection(where.host, where.port, timeout=ANSWER_SECONDS)
     with contextlib.closing(connection):
         connection.request("GET", "/readyz")
         answer = connection.getresponse()

@@ -83,12 +83,43 @@ def _span(seconds: int) -> str:
 
 
 @contextmanager
-def opened(data_dir: str | None) -> Iterator[Any]:
-    """The data directory, opened beside whatever server is running on it; what was done is written at the end."""
-    from keywright.build import Keywright
+def opened(data_dir: str | None, *, may_be_first: bool = False) -> Iterator[Any]:
+    """The data directory, opened beside whatever server is running on it; what was done is written at the end.
 
-    with Keywright.open(data_dir) as keywright:
+    Args:
+        may_be_first: whether the command makes a data directory where there is none, which it says then.
+
+    Raises:
+        NotFound: there is none.
+    """
+    from keywright import settings as settings_module
+    from keywright.build import Keywright, has_begun
+
+    settings = settings_module.load({"data_dir": data_dir})
+    begun = has_begun(settings.data_dir)
+    if not may_be_first:
+        require_begun(settings)
+    with Keywright(settings) as keywright:
+        keywright.start()
+        if not begun:
+            click.echo(f"Made the data directory {settings.data_dir.absolute()}.", err=True)
         yield keywright
+
+
+def require_begun(settings: Any) -> None:
+    """See that the data directory is one: a command that only looks makes none, wherever it is typed.
+
+    Raises:
+        NotFound: it is not.
+        Misconfigured: this user may not look.
+    """
+    from keywright.build import has_begun
+    from keywright.errors import NotFound
+
+    if not has_begun(settings.data_dir):
+        raise NotFound(
+            f"There is no data directory {settings.data_dir.absolute()}. Name it with --data-dir or KEYWRIGHT_DATA_DIR."
+        )
 
 
 def me() -> Actor:

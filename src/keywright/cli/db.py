@@ -60,7 +60,7 @@ def restore(directory: Path, lose_later_deletions: bool, yes: bool, data_dir: st
     Keys that were deleted after the backup stay deleted, and narrowed ones narrowed; keys made after it are gone. Where
     the database is damaged or missing, that cannot be known. Asks first; --yes does not.
     """
-    from keywright.build import LIMITS_FILE, master_secret, prepare_directory
+    from keywright.build import LIMITS_FILE, master_secret, prepare_directory, require_safe_place
     from keywright.clock import SystemClock
     from keywright.upkeep.restore import Restoring
 
@@ -68,8 +68,10 @@ def restore(directory: Path, lose_later_deletions: bool, yes: bool, data_dir: st
     if not yes:
         question = f"Put {directory} in the place of what is in {settings.data_dir}? Keys made after it stop working."
         confirm(question, "Nothing was changed.")
-    prepare_directory(settings.data_dir)
+    require_safe_place(settings.data_dir)
+    # Before the directory is made: without the secret there is nothing to make it for.
     secret = master_secret(settings, make=False)
+    prepare_directory(settings.data_dir)
     restoring = Restoring(settings, secret, databases(), settings.data_dir / LIMITS_FILE, me(), SystemClock())
     report = restoring.run(directory, lose_later_deletions=lose_later_deletions)
     if as_json:

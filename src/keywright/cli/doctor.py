@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from keywright.cli.common import data_dir_option, json_option
+from keywright.cli.common import data_dir_option, json_option, require_begun
 from keywright.cli.output import ExitCode, say_json, say_table
 
 
@@ -21,6 +21,7 @@ def command(data_dir: str | None, as_json: bool) -> int:
     from keywright.cli.checks import CHECKS
 
     settings = settings_module.load({"data_dir": data_dir})
+    require_begun(settings)
     with Keywright(settings) as keywright:
         checks = [_checked(name, check, keywright) for name, check in CHECKS.items()]
     shown = [

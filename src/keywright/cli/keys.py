@@ -53,7 +53,7 @@ def command() -> None:
 @json_option
 def create(name: str, account: str | None, data_dir: str | None, as_json: bool, **given: Any) -> None:
     """Create a key and show it, once. Where output is piped, the bare key is all that is printed."""
-    with opened(data_dir) as keywright:
+    with opened(data_dir, may_be_first=True) as keywright:
         from keywright.manage.views import created_shape
 
         created = keywright.manager.create(me(), _owner(keywright, account), {"name": name, **_values(given)})

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import click
 
 from keywright.cli.common import data_dir_option, me
 from keywright.cli.output import ExitCode
+from keywright.cli.whereabouts import Announcement, by_settings
+
+Ready: TypeAlias = Callable[[], None]
 
 
 @click.command()
@@ -44,13 +50,14 @@ def command(**flags: str | None) -> int:
     board.counts(0).put("keywright_start_time_seconds", value=SystemClock.now())
     if settings.metrics_port:
         _show_metrics(settings, board, asked, engine)
-    if settings.workers == 1:
-        return _serve_here(settings, sockets, board, setup)
     # Worker processes read their settings anew; what was said on the command line must reach them.
     said = {settings_module.BY_NAME[name].variable: value for name, value in flags.items() if value}
-    ready = lambda: _tell(settings, setup)  # noqa: E731 - said once
-    supervisor = Supervisor(settings.workers, sockets, {**os.environ, **said}, board, ready)
-    return ExitCode.OK if supervisor.run() else ExitCode.ERROR
+    with Announcement(settings.data_dir) as announcement:
+        ready = lambda: _tell(settings, setup, announcement)  # noqa: E731 - said once
+        if settings.workers == 1:
+            return _serve_here(settings, sockets, board, ready)
+        supervisor = Supervisor(settings.workers, sockets, {**os.environ, **said}, board, ready)
+        return ExitCode.OK if supervisor.run() else ExitCode.ERROR
 
 
 def _require_usable_tls(settings: Any) -> None:
@@ -99,28 +106,40 @@ def _first_start(settings: Any) -> tuple[str, str | None]:
         return str(keywright.store.engine()), setup
 
 
-def _tell(settings: Any, setup: str | None) -> None:
+def _tell(settings: Any, setup: str | None, announcement: Announcement) -> None:
     """Say that requests are answered from now on, and where the console is."""
     from keywright.cli.admin import link
 
+    announcement.make(by_settings(settings))
     scheme = "https" if settings.tls_cert else "http"
     click.echo(f"Keywright serves on {scheme}://{settings.host}:{settings.port}, data in {settings.data_dir}", err=True)
-    click.echo(f'Make a key:  {sys.argv[0]} keys create "Production Server"', err=True)
+    click.echo(f'Make a key:  {_command(settings, "keys", "create")} "Production Server"', err=True)
     if setup:
         click.echo(f"First run:   {link(settings, '/setup', setup)}   (once, 30 minutes)", err=True)
-        click.echo(f"Lost it?     {sys.argv[0]} admin setup-token", err=True)
+        click.echo(f"Lost it?     {_command(settings, 'admin', 'setup-token')}", err=True)
     else:
         click.echo(f"Console:     {link(settings, '/')}", err=True)
 
 
-def _serve_here(settings: Any, sockets: list[Any], board: Any, setup: str | None) -> ExitCode:
+def _command(settings: Any, *words: str) -> str:
+    """A command as it can be typed in another terminal, which knows neither the flags nor the variables of this one."""
+    from keywright.settings import SETTINGS_FILE
+
+    program = sys.argv[0]
+    called = [sys.executable, "-m", "keywright"] if Path(program).name == "__main__.py" else [program]
+    elsewhere = settings.origins["data_dir"] not in ("default", SETTINGS_FILE)
+    where = ["--data-dir", str(settings.data_dir.absolute())] if elsewhere else []
+    return shlex.join([*called, *words, *where])
+
+
+def _serve_here(settings: Any, sockets: list[Any], board: Any, ready: Ready) -> ExitCode:
     """Serve in this process: there is only one."""
     from keywright.errors import Misconfigured
     from keywright.server.listening import cannot_listen
     from keywright.server.serving import Process
 
     process = Process(settings, sockets, alone=True, signals=_stopping_signals(), counts=board.counts(0))
-    process.when_ready(lambda: _tell(settings, setup))
+    process.when_ready(ready)
     try:
         return ExitCode.OK if process.run() else ExitCode.ERROR
     except OSError as error:
