@@ -57,7 +57,7 @@ def test_from_the_link_to_the_keys_and_out_again(chromium: Browser, branded: Ser
         page.get_by_role("button", name="Create", exact=True).click()
         key = window.shown_key()
         page.get_by_role("button", name="Copy the key").click()
-        expect(page.get_by_role("button", name="Copy the key")).to_have_text("Copied")
+        expect(page.locator(".shown-once [data-live]")).to_have_text("Copied to the clipboard.")
         assert page.evaluate("navigator.clipboard.readText()") == key
         assert branded.request("GET", "/v1/account", key).json()["id"] == account
         expect(page.locator("#first-use.on")).to_contain_text("The key works.", timeout=15_000)

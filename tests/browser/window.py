@@ -105,6 +105,7 @@ class Window:
         page = self.go()
         page.get_by_role("link", name="Create API Key").first.click()
         page.get_by_label("Name", exact=True).fill(name)
+        self.ready()
         page.get_by_role("button", name="Create", exact=True).click()
         return self.shown_key()
 
@@ -115,6 +116,10 @@ class Window:
         self.server.canaries.append(key)
         self.keys.append(key)
         return key
+
+    def copied(self) -> None:
+        """Wait until the dialog has said that the key is in the clipboard. The button's own word is gone too soon."""
+        expect(self.page.locator(".shown-once [data-live]")).to_have_text("Copied to the clipboard.")
 
     def done(self) -> None:
         """Close the dialog that shows the key, having ticked that it is stored, and wait for the list."""
