@@ -283,7 +283,8 @@ def prepare_directory(path: Path) -> None:
         if not (path / RECORDS_FILE).exists():
             _sync_names(path.resolve())
     except OSError as error:
-        done = "read" if path.is_dir() else "made"
+        # Not `path.is_dir()`, which raises where a directory above cannot be entered.
+        done = "read" if os.path.isdir(path) else "made"
         raise Misconfigured(f"The data directory {path} cannot be {done}: {owners.why_closed(error, path)}.") from error
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         whose = owners.whose(path)

@@ -13,10 +13,16 @@ import pwd
 import shlex
 from pathlib import Path
 
-#: What processes of ours open for reading and writing in a data directory, SQLite's own files among them.
-OURS = ("*.db", "*.db-wal", "*.db-shm", "*.nonce", "*.table", "*.table.*")
+_DATABASES = ("keywright.db", "usage.db", "resources.db")
+#: What processes of ours open for reading and writing in a data directory, SQLite's own files among them. By their
+#: whole names: a copy that somebody has put beside them is nobody's business, and keeps no server from starting.
+OURS = (
+    *(name + end for name in _DATABASES for end in ("", "-wal", "-shm")),
+    "coherence.nonce",
+    *(name + end for name in ("limits.table", "limits.table.accounts") for end in ("", ".slices")),
+)
 #: What they only read.
-SECRETS = "*.secret"
+SECRETS = ("master.secret",)
 _ROOT = 0
 
 
@@ -63,16 +69,17 @@ def strangers(directory: Path) -> list[Path]:
     """What processes of ours open in a data directory and belongs to somebody else than the directory does, in
     order."""
     owner = _owner(directory)
-    return [each for each in _found(directory, *OURS, SECRETS) if _owner(each) not in (owner, None)]
+    return [each for each in _found(directory, *OURS, *SECRETS) if _owner(each) not in (owner, None)]
 
 
 def closed_to_us(directory: Path) -> list[Path]:
     """What this process would have to write in a data directory, and may not, in order."""
-    return [each for each in _found(directory, *OURS) if each.exists() and not os.access(each, os.R_OK | os.W_OK)]
+    # In this order: SQLite removes its log when the last process closes, and what is gone is closed to nobody.
+    return [each for each in _found(directory, *OURS) if not os.access(each, os.R_OK | os.W_OK) and each.exists()]
 
 
-def _found(directory: Path, *patterns: str) -> list[Path]:
-    return sorted({each for pattern in patterns for each in directory.glob(pattern)})
+def _found(directory: Path, *names: str) -> list[Path]:
+    return sorted(each for name in names if (each := directory / name).exists())
 
 
 def why(error: OSError, file: Path) -> str:

@@ -238,6 +238,7 @@ def test_a_key_made_in_a_tab_of_its_own(window: Window) -> None:
     page.get_by_label("Name", exact=True).fill("x" * 256)
     page.get_by_role("button", name="Create", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("255")
+    window.ready()
     expect(page.locator("dialog[open]")).to_have_count(0)
     page.get_by_label("Name", exact=True).fill("In a tab")
     page.get_by_role("button", name="Create", exact=True).dblclick()
@@ -264,6 +265,7 @@ def test_search_filter_and_paging_in_place(window: Window) -> None:
     expect(page.locator("#env-all .n")).to_have_text("0")
     page.locator("#q").fill("")
     expect(page.get_by_role("row", name="Änderung")).to_be_visible(timeout=PATIENCE)
+    window.ready()
     page.get_by_role("navigation", name="Show").get_by_role("link", name=re.compile("^Test")).click()
     # Others share the server: of the keys here none is for tests.
     expect(page.get_by_role("row", name="Änderung")).to_have_count(0, timeout=PATIENCE)

@@ -89,6 +89,7 @@ class Window:
     def ready(self) -> None:
         """Wait until the page's script has what it makes quick; what is clicked on before is a plain link or form."""
         if self._has_script:
+            self.page.locator("html[data-script=on]").wait_for(state="attached")
             expect(
                 self.page.locator("[hx-get]:not([data-htmx-powered]), [hx-post]:not([data-htmx-powered])")
             ).to_have_count(0)

@@ -32,8 +32,12 @@ def test_what_is_remembered_is_bounded() -> None:
     assert seldom.may_tell("new")
 
 
-def test_a_cause_is_told_without_keys(installation: Installation, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_cause_is_told_without_keys(
+    installation: Installation, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever an error's text holds, no key comes into the log; what was told by whoever raised it is not repeated."""
+    # What other tests have told in this minute is not remembered.
+    monkeypatch.setattr(causes, "_seldom", Seldom(ManualClock().elapsed))
     key = installation.create().key
     with caplog.at_level(logging.WARNING, "keywright.unavailable"):
         causes.tell(Unavailable("A cause that was told.", told=True), installation.keywright.redact)

@@ -20,7 +20,7 @@ import httpx
 import litestar
 import pytest
 from django.http import HttpRequest, HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import override_settings
 from django.urls import path
 from fastapi import FastAPI, HTTPException
@@ -379,6 +379,7 @@ def test_other_authentication_is_asked_where_no_key_came(installation: Installat
     """Beside other classes, a request without a key is left to them, and one with a bad key is not."""
     from rest_framework.authentication import BaseAuthentication
     from rest_framework.response import Response as RestResponse
+    from rest_framework.schemas.generators import BaseSchemaGenerator
     from rest_framework.views import APIView
 
     from keywright.adapters.django_rest import HasKey, KeyAuthentication
@@ -414,6 +415,13 @@ def test_other_authentication_is_asked_where_no_key_came(installation: Installat
         assert client.get("/either", headers=key_of(installation, name="A key")).json() == "A key"
         assert client.get("/either", headers={"X-API-Key": "foo"}).status_code == 401
         assert client.get("/keys").json()["message"] == Verdict.MISSING.message
+        # A page of the schema, open to all, asks for views that nobody has called: they are left out of it, no more.
+        schema = BaseSchemaGenerator()
+        request = APIView().initialize_request(RequestFactory().get("/schema"))
+        request.parser_context["view"] = APIView()
+        for view in (Forgotten, OnlyKeys):
+            asked = schema.create_view(view.as_view(), "GET", request)
+            assert not schema.has_view_permissions("/forgotten", "GET", asked)
 
 
 # Starlette and FastAPI

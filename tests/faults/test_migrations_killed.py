@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,7 @@ def test_a_start_that_was_really_killed_is_finished_by_the_next(write: int, quic
     """The same with a process that the operating system kills while it writes."""
     data_dir = quick_disk / f"write {write}" / "data"
     killed = failing(f"pwrite64:signal=SIGKILL:when={write}", program(data_dir, 1, 0), environment())
+    assert killed.returncode == -signal.SIGKILL
     heard = Heard()
     heard.hear(killed.stdout)
     judge(data_dir, heard)

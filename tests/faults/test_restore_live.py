@@ -23,10 +23,13 @@ from support.backups import made, problems, query
 from support.faces import beside
 from support.installation import ME, Installation
 from support.mutants import assert_caught
+from support.recording import failing
 from support.servers import COMMAND, Server, clean_environment, running
 from support.waiting import eventually
 
 NOTICED_SECONDS = 1.0
+#: At which of its writes a restore is killed: while it prepares, twice while it writes the log, and after its commit.
+KILLING_WRITES = (3, 150, 300, 450)
 KEYS = "/v1/account/api-keys"
 HERE = "tests/faults/test_restore_live.py"
 
@@ -131,31 +134,18 @@ def test_a_killed_restore_leaves_all_or_nothing(tmp_path: Path, clock: ManualClo
         list(installation.keywright.manager.create_many(ME, installation.account_id, [{"name": "new"}] * 20))
     states = {(1950, 20): 0, (1950, 0): 0}
 
-    for number in range(4):
-        command = [*COMMAND, "db", "restore", str(backup), "--yes"]
-        with subprocess.Popen(command, env=clean_environment(data_dir), stdout=subprocess.DEVNULL) as process:
-            # The log grows while the transaction is being written: with each round it is killed a bit later.
-            while process.poll() is None and _log_bytes(data_dir) <= number * 200_000:
-                pass
-            process.send_signal(signal.SIGKILL)
+    command = [*COMMAND, "db", "restore", str(backup), "--yes"]
+    for write in KILLING_WRITES:
+        killed = failing(f"pwrite64:signal=SIGKILL:when={write}", command, clean_environment(data_dir))
+        assert killed.returncode == -signal.SIGKILL
         found = query(data_dir / RECORDS_FILE, "SELECT count(*), sum(name = 'new') FROM keys")[0]
         states[found[0] - found[1], found[1]] += 1
         assert problems(data_dir) in ([], ["limits.table: it is missing"])
 
-    done = subprocess.run(
-        [*COMMAND, "db", "restore", str(backup), "--yes"], env=clean_environment(data_dir), check=True
-    )
-    assert done.returncode == 0
+    subprocess.run(command, env=clean_environment(data_dir), check=True)
     assert query(data_dir / RECORDS_FILE, "SELECT count(*) FROM keys") == [(1950,)]
     assert not (data_dir / ".restore").exists()
     assert states[1950, 20] > 0, "no restore was killed in time"
-
-
-def _log_bytes(data_dir: Path) -> int:
-    try:
-        return (data_dir / f"{RECORDS_FILE}-wal").stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def test_two_restores_do_not_meet(tmp_path: Path, clock: ManualClock) -> None:

@@ -152,7 +152,7 @@ def test_a_thousand_narrowings_of_each_kind(data_dir: Path) -> None:
 def test_what_is_taken_from_an_account_is_taken_from_its_keys_at_once(data_dir: Path) -> None:
     """Whatever takes something away from all keys of an account is in force everywhere when it is answered, and so is
     what gives it back."""
-    race_account_narrowings(data_dir, 30).assert_kept()
+    race_account_narrowings(data_dir, 30).assert_kept(often=0.05)
 
 
 @pytest.mark.full

@@ -103,7 +103,9 @@ def failing(fault: str, command: Sequence[str], environment: dict[str, str]) -> 
         fault: which, how and when, as strace writes it: ``fsync:error=EIO:when=3``. Calls are counted in each thread.
     """
     call = fault.split(":", 1)[0]
-    watching = [strace(), "-f", "--seccomp-bpf", "-e", f"trace={call}", "-e", f"inject={fault}", "-o", "/dev/null"]
+    # With the filter strace sees a call only when it is over, which is too late to kill whoever makes it.
+    filtered = () if "signal=" in fault else ("--seccomp-bpf",)
+    watching = [strace(), "-f", *filtered, "-e", f"trace={call}", "-e", f"inject={fault}", "-o", "/dev/null"]
     return subprocess.run([*watching, *command], env=environment, capture_output=True, check=False, timeout=120)
 
 

@@ -151,6 +151,9 @@ document.addEventListener("htmx:before:response", (event) => {
     if (response.status === 200) return;
     event.preventDefault();
     if (response.status < 500) from.remove(); // the session has ended, or the key is gone: asking again changes nothing
+  } else if (response.status === 409 && target !== dialog) {
+    event.preventDefault();
+    location.reload(); // in another tab they have gone to another account: this page is that one's now
   } else if (response.status >= 500 || (response.status >= 400 && target !== dialog)) {
     event.preventDefault();
     trouble();
